@@ -1,0 +1,55 @@
+"""Packaging of automl_cells; the settings of the tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "automl_cells" / "__init__.py").read_text())[1]
+
+setup(
+    name="automl_cells",
+    version=VERSION,
+    description="Cell and block search for Keras: from labelled images to a trained, versioned, exported model",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["automl_cells", "automl_cells.*"]),
+    package_data={"automl_cells": ["py.typed", "**/*.json"]},
+    entry_points={"console_scripts": ["automl-cells = automl_cells.cli.main:main"]},
+    # Lower bounds are the oldest releases whose features are used; constraints.txt holds the exact set that is tested.
+    install_requires=[
+        "filelock>=3.12",  # one driver a run folder, one publisher a shelf
+        "h5py>=3.11",  # weights files
+        "keras>=3.11",  # models; Model.export(format="onnx", opset_version=…)
+        "matplotlib>=3.8",  # search curves
+        "numpy>=1.26",
+        "onnx>=1.16",  # names and metadata of exported files
+        "onnxruntime>=1.18",  # parity
+        "pydantic>=2.7",  # templates, recipes, entries
+        "rich>=13.7",  # progress, tables
+        "scikit-learn>=1.4",  # the digits
+        "platformdirs>=4.0",  # where a user's own shelf lies
+        "tensorflow>=2.18",
+        "tf2onnx>=1.17",  # the first release that works with NumPy 2
+        "typer>=0.12",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            "mypy>=1.10",
+            "networkx>=3.2",  # an independent judge of isomorphism
+            "pytest>=8.2",
+            "pytest-cov>=5.0",
+            "pytest-xdist>=3.6",
+            "ruff>=0.6",
+        ],
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
