@@ -1,0 +1,22 @@
+"""What a search finds: genotypes as plain data. Imports no framework."""
+
+from automl_cells.genotypes.base import Genotype
+from automl_cells.genotypes.block import BlockGenotype
+from automl_cells.genotypes.catalogue import load, load_with_provenance, published_names
+from automl_cells.genotypes.graph import Graph
+from automl_cells.genotypes.serialization import dumps, from_document, loads, read, to_document, write
+
+__all__ = [
+    "BlockGenotype",
+    "Genotype",
+    "Graph",
+    "dumps",
+    "from_document",
+    "load",
+    "load_with_provenance",
+    "loads",
+    "published_names",
+    "read",
+    "to_document",
+    "write",
+]

@@ -1,0 +1,50 @@
+"""The genotypes that the papers published, as JSON files beside this module, and how a word becomes one."""
+
+from __future__ import annotations
+
+import copy
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from automl_cells.errors import GenotypeError
+from automl_cells.genotypes import serialization
+from automl_cells.genotypes.base import Genotype
+
+_FOLDER = Path(__file__).parent / "published"
+
+
+def published_names() -> list[str]:
+    """The names of the published genotypes, in alphabetical order."""
+    return sorted(path.stem for path in _FOLDER.glob("*.json"))
+
+
+@cache
+def _published(name: str) -> tuple[Genotype, dict[str, Any]]:
+    return serialization.from_file(_FOLDER / f"{name}.json")
+
+
+def load(name_or_path: str | Path) -> Genotype:
+    """The genotype of that published name, or in that file.
+
+    Raises:
+        GenotypeError: neither a published name nor a readable, valid genotype file.
+    """
+    return load_with_provenance(name_or_path)[0]
+
+
+def load_with_provenance(name_or_path: str | Path) -> tuple[Genotype, dict[str, Any]]:
+    """As `load`, with the provenance: for a published genotype the paper, figure and published results.
+
+    Raises:
+        GenotypeError: as `load`.
+    """
+    if str(name_or_path) in published_names():
+        genotype, provenance = _published(str(name_or_path))
+        return genotype, copy.deepcopy(provenance)  # the caller may change it
+    if not os.path.isfile(name_or_path):  # Path.is_file raises OSError for some words, e.g. very long ones
+        raise GenotypeError(
+            f"Expected a genotype file or one of the published genotypes {published_names()}. Received: {name_or_path}"
+        )
+    return serialization.from_file(name_or_path)
