@@ -1,0 +1,101 @@
+"""A search strategy: ask for a proposal, tell its reward, in any order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from automl_cells.errors import StrategyError
+from automl_cells.genotypes.base import Genotype
+from automl_cells.spaces.base import Action, Space
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a strategy wants to try.
+
+    Attributes:
+        genotype: the candidate.
+        decisions: the actions that made it.
+        info: JSON-able notes that the strategy wants back with the reward and that people may read (ε, probabilities).
+    """
+
+    genotype: Genotype
+    decisions: tuple[Action, ...]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Strategy(ABC):
+    """How the next candidate is chosen.
+
+    Answers may come late, out of order, several for one genotype (a repeat is told the stored reward), or never.
+    `ask` changes nothing that a later call depends on: telling the same proposals and rewards in the same order to a
+    new strategy with the same seed makes it the same strategy. That is how a search resumes.
+
+    Args:
+        space: where to search.
+        trials: how many distinct genotypes the search will train; schedules are scaled to it.
+        seed: seed of whatever randomness `tell` needs.
+
+    Attributes:
+        name: what the strategy is called on the command line and in files.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, space: Space, trials: int, seed: int = 0) -> None:
+        if not isinstance(trials, int) or trials <= 0:
+            raise StrategyError(f"Expected at least one trial. Received: trials={trials!r}")
+        self.space = space
+        self.trials = trials
+        self.seed = seed
+
+    @abstractmethod
+    def ask(self, rng: np.random.Generator, trial: int) -> Proposal:
+        """A legal proposal.
+
+        Args:
+            rng: the source of all randomness of this proposal.
+            trial: 0-based number of the trial that the proposal would become; schedules follow it.
+        """
+
+    @abstractmethod
+    def tell(self, proposal: Proposal, reward: float) -> None:
+        """Learn that `proposal` earned `reward` (in per cent, as `evaluation.rewards` gives it)."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Everything learnt so far, as JSON-able data."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a `state` of a strategy of the same class and space.
+
+        Raises:
+            StrategyError: not a state of this strategy.
+        """
+
+
+def uniform_decisions(space: Space, rng: np.random.Generator) -> tuple[Action, ...]:
+    """Decisions drawn uniformly among the legal ones, step by step."""
+    decisions = []
+    state = space.initial()
+    while not space.is_terminal(state):
+        legal = space.actions(state)
+        action = legal[int(rng.integers(len(legal)))]
+        decisions.append(action)
+        state = space.step(state, action)
+    return tuple(decisions)
+
+
+def proposal(space: Space, decisions: tuple[Action, ...], info: Mapping[str, Any] | None = None) -> Proposal:
+    """The proposal that `decisions` make, which must be legal."""
+    state = space.initial()
+    for action in decisions:
+        state = space.step(state, action)
+    return Proposal(space.genotype(state), decisions, info or {})

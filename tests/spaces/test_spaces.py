@@ -1,0 +1,63 @@
+"""All search spaces keep the contract; `space` makes them by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automl_cells.errors import SpaceError
+from automl_cells.spaces import SPACES, BlockQNN, Space, space
+from tests.spaces.contract import SpaceContract
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "blockqnn": [
+        {},
+        {"input_anywhere": True},
+        {"max_index": 2},
+        {"max_index": 5},
+        {"max_index": 5, "input_anywhere": True},
+    ],
+}
+
+
+def test_every_space_is_under_contract() -> None:
+    assert set(OPTIONS) == set(SPACES)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, options) for name, sets in OPTIONS.items() for options in sets], ids=str
+)
+class TestContract(SpaceContract):
+    @pytest.fixture
+    def space(self, name: str, options: dict[str, Any]) -> Space:
+        return space(name, input_shape=(8, 8, 1), classes=10, **options)
+
+
+def test_space_by_name() -> None:
+    made = space("blockqnn", (8, 8, 1), 10, max_index=7, input_anywhere=True)
+    assert isinstance(made, BlockQNN)
+    assert (made.max_index, made.input_anywhere) == (7, True)
+    assert space("blockqnn").max_index == 23  # the paper's
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("block_qnn", {}, r"a search space among \['blockqnn'.*\]\. Received: block_qnn"),
+        (
+            "blockqnn",
+            {"depth": 3, "width": 2},
+            r"options of .* among \['input_anywhere', 'max_index'\].*: depth, width",
+        ),
+        ("blockqnn", {"max_index": 1}, r"max_index from 2 to 128\. Received: 1"),
+        ("blockqnn", {"max_index": 129}, r"max_index from 2 to 128\. Received: 129"),
+        ("blockqnn", {"max_index": 7.0}, r"max_index from 2 to 128\. Received: 7\.0"),
+        ("blockqnn", {"max_index": "7"}, r"max_index from 2 to 128\. Received: '7'"),
+        ("blockqnn", {"max_index": True}, r"max_index from 2 to 128\. Received: True"),
+        ("blockqnn", {"input_anywhere": "no"}, r"input_anywhere true or false\. Received: 'no'"),
+    ],
+)
+def test_what_no_space_is_made_of(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        space(name, **options)
