@@ -1,0 +1,42 @@
+"""What a network costs, read from its plan: parameters and multiply-adds. Needs no framework and nothing built."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from automl_cells.builder.plan import Plan
+
+
+class Cost(NamedTuple):
+    """The cost of one network.
+
+    Attributes:
+        parameters: trainable parameters: kernels, biases, γ and β of batch normalisation.
+        total_parameters: with the moving mean and variance of batch normalisation, as ``model.count_params()``.
+        flops: multiply-adds of the convolutions and dense layers for one image, Σ n_in·k²·n_out·m² (the "time cost" of
+            He & Sun 2015 that BlockQNN's reward uses); ``None`` where the input size is open.
+    """
+
+    parameters: int
+    total_parameters: int
+    flops: int | None
+
+
+def cost(plan: Plan) -> Cost:
+    """Parameters and multiply-adds of a plan."""
+    parameters = statistics = 0
+    flops: int | None = 0
+    for layer in plan:
+        height, width, channels = layer.shape
+        if layer.op == "conv":
+            kernel = layer.kernel * layer.kernel * plan[layer.inputs[0]].shape[2] * channels
+            parameters += kernel
+            flops = None if flops is None or height is None or width is None else flops + kernel * height * width
+        elif layer.op == "batch_norm":
+            parameters += 2 * channels
+            statistics += 2 * channels
+        elif layer.op == "dense":
+            kernel = plan[layer.inputs[0]].shape[2] * channels
+            parameters += kernel + channels
+            flops = None if flops is None else flops + kernel
+    return Cost(parameters, parameters + statistics, flops)

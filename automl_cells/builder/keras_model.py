@@ -1,0 +1,100 @@
+"""From a plan to a `keras.Model` of stock Keras layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from automl_cells.builder.cost import cost
+from automl_cells.builder.operations import operation
+from automl_cells.builder.planners import plan
+from automl_cells.builder.template import Template
+from automl_cells.builder.template import template as make_template
+from automl_cells.errors import TemplateError
+from automl_cells.genotypes.base import Genotype
+from automl_cells.genotypes.catalogue import load
+
+MAX_PARAMETERS = 2_000_000_000
+
+
+def build(
+    genotype: Genotype | str | Path,
+    template: str | Template = "cifar",
+    *,
+    repeats: int | None = None,
+    filters: Sequence[int] | None = None,
+    filter_multiplier: float | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+    classes: int | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    classifier_activation: str | None = "softmax",
+    input_tensor: Any = None,
+    name: str | None = None,
+    batch_norm_momentum: float = 0.99,
+) -> keras.Model:
+    """Build the Keras model of a genotype in a template.
+
+    Args:
+        genotype: a genotype, the name of a published one, or the path of a genotype file.
+        template: a template or its name; the next five arguments change its sizes, see `template`.
+        repeats: N, blocks a stage.
+        filters: filters of each stage.
+        filter_multiplier: scales the filters of every stage.
+        input_shape: (height, width, channels).
+        classes: number of classes.
+        include_top: end with global average pooling and the classifier.
+        pooling: without the top: ``None`` (feature map), ``"avg"`` or ``"max"``.
+        classifier_activation: activation of the classifier; ``None`` gives logits.
+        input_tensor: a Keras tensor to build on, instead of a new input.
+        name: name of the model; by default kind and hash of the genotype.
+        batch_norm_momentum: weight of the past in the moving averages of batch normalisation.
+
+    Returns:
+        A functional model, float32 images (batch, height, width, channels) → (batch, classes), that holds stock Keras
+        layers only.
+
+    Raises:
+        GenotypeError: the genotype cannot be read.
+        TemplateError: unknown template or sizes out of range, or more than two thousand million parameters.
+
+    Example:
+        ```python
+        model = build("block_qnn_s", "cifar", repeats=2, filters=(32, 64, 128))
+        model.count_params()  # 6,133,994, of them 6,125,866 trainable
+        ```
+    """
+    if isinstance(genotype, str | Path):
+        genotype = load(genotype)
+    if input_tensor is not None and not keras.backend.is_keras_tensor(input_tensor):
+        raise TemplateError(f"Expected input_tensor as a Keras tensor. Received: a {type(input_tensor).__name__}")
+    if input_tensor is not None and input_shape is None:
+        input_shape = tuple(input_tensor.shape[1:])
+    sizes = make_template(
+        template,
+        repeats=repeats,
+        filters=None if filters is None else tuple(filters),
+        filter_multiplier=filter_multiplier,
+        input_shape=input_shape,
+        classes=classes,
+    )
+    layers = plan(genotype, sizes, include_top=include_top, pooling=pooling)
+    if (parameters := cost(layers).parameters) > MAX_PARAMETERS:
+        raise TemplateError(f"Expected at most {MAX_PARAMETERS:,} parameters. Received: {parameters:,}")
+
+    inputs = keras.Input(shape=sizes.input_shape, name="image") if input_tensor is None else input_tensor
+    tensors = [inputs]
+    for layer in layers[1:]:
+        read = [tensors[position] for position in layer.inputs]
+        make = operation(layer, batch_norm_momentum)
+        tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
+    outputs = tensors[-1]
+    if include_top and classifier_activation is not None:
+        outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(outputs)
+    if input_tensor is not None:
+        sources = keras.utils.get_source_inputs(input_tensor)
+        inputs = sources[0] if len(sources) == 1 else sources  # in a list, a lone array would be called a mismatch
+    return keras.Model(inputs, outputs, name=name or f"{genotype.kind}_{genotype.hash[7:15]}")

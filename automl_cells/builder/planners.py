@@ -1,0 +1,34 @@
+"""Which planner serves which kind of genotype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from automl_cells.builder.block_network import plan_block_network
+from automl_cells.builder.plan import Plan
+from automl_cells.builder.template import Template
+from automl_cells.errors import GenotypeError, TemplateError
+from automl_cells.genotypes.base import Genotype
+
+_PLANNERS: dict[str, Callable[..., Plan]] = {"block": plan_block_network}
+
+
+def plan(genotype: Genotype, template: Template, *, include_top: bool = True, pooling: str | None = None) -> Plan:
+    """The flat list of layers of the network that `genotype` makes in `template`.
+
+    Args:
+        genotype: what is repeated.
+        template: what surrounds it, with all sizes.
+        include_top: end with global average pooling and the linear layer (without softmax, which has no cost).
+        pooling: without the top: ``None`` (a feature map), ``"avg"`` or ``"max"``.
+
+    Raises:
+        GenotypeError: no builder for this kind of genotype.
+        TemplateError: an unknown pooling, or more layers than any network should have.
+    """
+    if pooling not in (None, "avg", "max"):
+        raise TemplateError(f"Expected pooling None, 'avg' or 'max'. Received: {pooling!r}")
+    planner = _PLANNERS.get(genotype.kind)
+    if planner is None:
+        raise GenotypeError(f"Expected a genotype of a kind among {sorted(_PLANNERS)}. Received: {genotype.kind}")
+    return planner(genotype, template, include_top, pooling)
