@@ -1,0 +1,5 @@
+"""Plots of a search. Imports matplotlib, so the command line imports this room only when it draws."""
+
+from automl_cells.report.search_curve import CurvePoint, draw_search_curve
+
+__all__ = ["CurvePoint", "draw_search_curve"]
