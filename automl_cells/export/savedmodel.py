@@ -1,0 +1,77 @@
+"""Keras model → TensorFlow SavedModel, and the SavedModel run again through its serving signature."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl_cells.errors import ExportError
+
+if TYPE_CHECKING:
+    import keras
+
+SIGNATURE = "serving_default"
+
+
+def export_savedmodel(model: keras.Model, folder: str | Path) -> None:
+    """Write `model` as a SavedModel: float32 ``image`` (batch, height, width, channels) → its output.
+
+    Args:
+        model: a built Keras model with one input and one output.
+        folder: where the SavedModel goes; must not exist yet or be empty.
+
+    Raises:
+        ExportError: `folder` holds something already.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise ExportError(f"Expected a folder that is empty or does not exist. Received: {folder}")
+    with _quiet("tensorflow", "absl"):
+        model.export(str(folder), format="tf_saved_model", verbose=False)
+
+
+def load_savedmodel(folder: str | Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The function that a serving system would call: images (batch, height, width, channels) → (batch, …), float32.
+
+    Raises:
+        ExportError: not a SavedModel with one serving signature of one input and one output.
+    """
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except OSError as error:
+        raise ExportError(f"Expected the folder of a SavedModel. Received: {folder} ({error})") from None
+    serve = loaded.signatures.get(SIGNATURE)
+    inputs = serve.structured_input_signature[1] if serve is not None else {}
+    if serve is None or len(inputs) != 1 or len(serve.structured_outputs) != 1:
+        raise ExportError(
+            f"Expected a signature {SIGNATURE!r} with one input and one output. Received: {list(loaded.signatures)}"
+        )
+    (given,) = inputs
+    (wanted,) = serve.structured_outputs
+
+    def run(images: np.ndarray) -> np.ndarray:
+        # `loaded` must stay alive: the signature holds its variables by weak references only
+        return np.asarray(loaded.signatures[SIGNATURE](**{given: tf.constant(images, tf.float32)})[wanted])
+
+    return run
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Hold back what these loggers say below an error."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
