@@ -1,0 +1,37 @@
+"""The model zoo: constructors in the style of ``keras.applications``, entries, versioned shelves. Keras comes late."""
+
+from automl_cells.zoo.address import Address
+from automl_cells.zoo.constructors import (
+    blockqnn_cifar,
+    blockqnn_imagenet,
+    blockqnn_imagenet_mobile,
+    blockqnn_imagenet_small,
+)
+from automl_cells.zoo.derive import build_entry, export_entry, sample_images
+from automl_cells.zoo.entry import Entry
+from automl_cells.zoo.locate import default_shelf, resolve
+from automl_cells.zoo.manifest import IndexItem
+from automl_cells.zoo.shelf import Publication, Shelf
+from automl_cells.zoo.structures import Structure, structure, structures
+from automl_cells.zoo.verify import Problem
+
+__all__ = [
+    "Address",
+    "Entry",
+    "IndexItem",
+    "Problem",
+    "Publication",
+    "Shelf",
+    "Structure",
+    "blockqnn_cifar",
+    "blockqnn_imagenet",
+    "blockqnn_imagenet_mobile",
+    "blockqnn_imagenet_small",
+    "build_entry",
+    "default_shelf",
+    "export_entry",
+    "resolve",
+    "sample_images",
+    "structure",
+    "structures",
+]

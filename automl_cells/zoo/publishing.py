@@ -1,0 +1,75 @@
+"""From the entry of a training run to the folder of a new version: staged beside its place, then renamed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from automl_cells.errors import ZooError
+from automl_cells.files import write_atomically
+from automl_cells.genotypes.drawing import draw_svg
+from automl_cells.zoo.address import Address
+from automl_cells.zoo.card import card
+from automl_cells.zoo.entry import CARD, DRAWING, HISTORY, MODEL, REQUIRED, Entry
+from automl_cells.zoo.manifest import MANIFEST, MAX_FILE_BYTES, FileRecord, Manifest, now, read_json, write_document
+
+STAGED = ".partial-"
+"""How the names of unfinished folders start; nothing that starts so is ever listed."""
+
+
+@contextmanager
+def staged(entry: Entry, name: str, tag: str, folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder` with the files of `entry` under that name and tag; removed when the block ends.
+
+    Rename it to keep it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=folder, prefix=STAGED))
+    try:
+        stage.chmod(folder.stat().st_mode & 0o777)  # mkdtemp makes folders that only their owner can enter
+        for file in (*REQUIRED, HISTORY):
+            source = entry.folder / file
+            if source.is_file():
+                if source.stat().st_size > MAX_FILE_BYTES:
+                    raise ZooError(f"Expected files of at most {MAX_FILE_BYTES:,} bytes. Received: {source}")
+                shutil.copyfile(source, stage / file)
+        if (entry.name, entry.tag) != (name, tag):
+            document = {**read_json(stage / MODEL), "name": name, "tag": tag}
+            write_atomically(stage / MODEL, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+            write_atomically(stage / DRAWING, draw_svg(entry.genotype.graph(), f"{name}/{tag}"))
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def records(folder: Path) -> dict[str, FileRecord]:
+    """Size and hash of every file of a staged entry."""
+    return {path.name: FileRecord.of(path) for path in sorted(folder.iterdir())}
+
+
+def finish(stage: Path, files: dict[str, FileRecord], address: Address) -> None:
+    """Write card and manifest into a staged folder."""
+    entry = Entry.read(stage)
+    write_atomically(stage / CARD, card(entry, address, files))
+    manifest = Manifest(
+        name=address.name,
+        tag=address.tag,
+        entry_version=address.version,
+        published=now(),
+        genotype=entry.genotype.hash,
+        files={**files, CARD: FileRecord.of(stage / CARD)},
+    )
+    write_document(stage / MANIFEST, manifest)
+
+
+def remove_leftovers(shelf: Path) -> None:
+    """Remove what a publication that was killed has left. Call it only with the shelf locked."""
+    for stage in [*shelf.glob(f"{STAGED}*"), *shelf.glob(f"*/{STAGED}*")]:
+        if stage.is_dir() and not stage.is_symlink():
+            shutil.rmtree(stage, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""The named structures of the zoo, as data: which genotype stands in which template at which sizes.
+
+They are listed in ``structures.json``. What an address on a shelf means is decided by `differences`.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from automl_cells.builder import Cost, Template, cost, plan
+from automl_cells.builder import template as make_template
+from automl_cells.errors import ZooError
+from automl_cells.genotypes import Genotype
+from automl_cells.genotypes import load as load_genotype
+
+_FILE = Path(__file__).with_name("structures.json")
+
+
+class Structure(BaseModel):
+    """One named structure.
+
+    Attributes:
+        name: its name in the zoo, and that of its constructor.
+        title: what people call it.
+        genotype: name of the published genotype.
+        template: name of the packaged template.
+        repeats: N, blocks a stage.
+        filters: filters of each stage.
+        input_shape: (height, width, channels) by default.
+        classes: number of classes by default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    genotype: str
+    template: str
+    repeats: int
+    filters: tuple[int, ...]
+    input_shape: tuple[int, int, int]
+    classes: int
+
+    def load_genotype(self) -> Genotype:
+        """The published genotype."""
+        return load_genotype(self.genotype)
+
+    def make_template(self) -> Template:
+        """The template at the sizes of the structure."""
+        return make_template(
+            self.template,
+            repeats=self.repeats,
+            filters=self.filters,
+            input_shape=self.input_shape,
+            classes=self.classes,
+        )
+
+    def cost(self) -> Cost:
+        """Parameters and multiply-adds at the default sizes; nothing is built."""
+        return cost(plan(self.load_genotype(), self.make_template()))
+
+
+@cache
+def structures() -> dict[str, Structure]:
+    """All named structures by name."""
+    document = json.loads(_FILE.read_bytes())
+    return {name: Structure(name=name, **fields) for name, fields in document.items()}
+
+
+def structure(name: str) -> Structure:
+    """The structure of that name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    if name not in structures():
+        raise ZooError(f"Expected a structure among {sorted(structures())}. Received: {name}")
+    return structures()[name]
+
+
+def differences(
+    genotype: Genotype, template: Template, other_genotype: Genotype, other_template: Template
+) -> list[str]:
+    """In which respects two networks are different structures; an empty list means the same structure.
+
+    Compared are the genotype (by its hash) and what the template builds: stem, repeats, filters, image shape. The
+    number of classes is not: it follows the data set, and with it the tag.
+    """
+    fields = ("stem", "repeats", "filters", "input_shape")
+    found = [] if genotype.hash == other_genotype.hash else ["genotype"]
+    return found + [name for name in fields if getattr(template, name) != getattr(other_template, name)]

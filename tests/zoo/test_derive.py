@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from automl_cells.datasets import load
+from automl_cells.errors import ExportError, ZooError
+from automl_cells.export import exporting, sha256_of_file
+from automl_cells.zoo import Entry, Shelf, build_entry, export_entry, sample_images
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, run):
+    shelf = Shelf(tmp_path_factory.mktemp("built"))
+    shelf.publish(run)
+    return shelf, build_entry(shelf.find("tiny_blocks"))
+
+
+def test_derived_files_agree_and_are_listed(built):
+    shelf, results = built
+    entry = shelf.find("tiny_blocks")
+    assert {form: result.parity.images for form, result in results.items()} == {"savedmodel": 64, "onnx": 64}
+    derived = json.loads((entry.folder / "derived.json").read_text())
+    assert derived["weights_sha256"] == sha256_of_file(entry.weights)
+    assert derived["files"]["model.onnx"]["sha256"] == results["onnx"].sha256
+    assert "savedmodel/saved_model.pb" in derived["files"]
+    assert derived["parity"]["onnx"]["max_abs_difference"] == results["onnx"].parity.max_abs_difference
+    assert shelf.verify() == []
+
+
+def test_derived_files_are_no_part_of_the_manifest(built):
+    entry = built[0].find("tiny_blocks")
+    assert not {"model.onnx", "derived.json", "parity.json"} & set(entry.manifest.files)
+
+
+def test_the_onnx_file_takes_raw_pixels_by_its_own_description(built):
+    shelf, results = built
+    session = onnxruntime.InferenceSession(str(results["onnx"].path))
+    described = session.get_modelmeta().custom_metadata_map
+    assert (described["name"], described["version"]) == ("tiny_blocks", "digits-v1")
+    images = load("digits").x_test[:20]
+    mean, std = (np.float32(json.loads(described[f"input_{what}"])) for what in ("mean", "std"))
+    (outputs,) = session.run(["probabilities"], {"image": (images - mean) / std})
+    entry = shelf.find("tiny_blocks")
+    np.testing.assert_allclose(outputs, entry.load_model()(entry.preprocessing(images)), atol=1e-5)
+    assert len(json.loads(described["labels"])) == 10
+
+
+def test_damaged_and_missing_derived_files_are_found(built):
+    shelf, results = built
+    path = results["onnx"].path
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert [(problem.path, problem.kind) for problem in shelf.verify()] == [("model.onnx", "damaged")]
+        path.unlink()
+        assert [(problem.path, problem.kind) for problem in shelf.verify()] == [("model.onnx", "missing")]
+    finally:
+        path.write_bytes(content)
+
+
+def test_one_format_can_be_made_after_the_other(shelf):
+    entry = shelf.find("tiny_blocks")
+    images = load("digits").x_train[:3]
+    build_entry(entry, formats=["onnx"], images=images)
+    build_entry(entry, formats=["savedmodel"], images=images[:2])
+    derived = json.loads((entry.folder / "derived.json").read_text())
+    assert {form: what["images"] for form, what in derived["parity"].items()} == {"onnx": 3, "savedmodel": 2}
+    assert shelf.verify() == []
+
+
+def test_the_sample_is_the_first_test_images_of_the_same_data(entry_copy):
+    np.testing.assert_array_equal(sample_images(Entry.read(entry_copy), 5), load("digits").x_test[:5])
+    path = entry_copy / "model.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "dataset": {"name": "digits", "fingerprint": "sha256:other"}}))
+    with pytest.raises(ZooError, match=r"with fingerprint sha256:other. Received: sha256:"):
+        sample_images(Entry.read(entry_copy))
+    path.write_text(json.dumps({**document, "dataset": {"name": "my_photos", "fingerprint": "sha256:other"}}))
+    with pytest.raises(ZooError, match="so images must be given"):
+        build_entry(Entry.read(entry_copy))
+    assert not (entry_copy / "derived.json").exists()
+
+
+def test_an_entry_is_exported_elsewhere(run, tmp_path):
+    results = export_entry(Entry.read(run / "entry"), ["onnx"], tmp_path / "out")
+    assert results["onnx"].path == tmp_path / "out" / "model.onnx"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["model.onnx", "parity.json"]
+
+
+def test_a_failed_export_leaves_the_entry_as_it_was(shelf, monkeypatch):
+    monkeypatch.setattr(exporting, "measure_parity", lambda *a: exporting.Parity(0.5, 0.5, 64))
+    with pytest.raises(ExportError, match="agree with Keras"):
+        build_entry(shelf.find("tiny_blocks"), formats=["onnx"])
+    assert shelf.verify() == []
+    assert sorted(path.name for path in (shelf.folder / "tiny_blocks").iterdir()) == ["digits-v1"]
