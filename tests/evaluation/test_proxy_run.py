@@ -1,0 +1,178 @@
+"""The training of one candidate: restarts with an engine that is told what to see, statistics with a real one."""
+
+import keras
+import numpy as np
+import pytest
+
+from automl_cells.evaluation import proxy_protocol
+from automl_cells.evaluation.proxy_training import _Run
+from automl_cells.evaluation.steps.base import EpochResult
+from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
+
+CHANCE = 25.0
+LABELS = np.array([0, 1, 2, 3])
+GUESSED = np.eye(4)[[0, 0, 0, 0]]  # logits that are right for one image of four: chance
+LEARNT = np.eye(4)[LABELS]
+
+
+class Scripted:
+    """Engine and model in one: hands out a script, one (loss, logits) an epoch, and notes what it is asked."""
+
+    def __init__(self, script):
+        self.script = list(script)
+        self.rates, self.orders, self.calls = [], [], []
+
+    def epoch(self, order, learning_rate):
+        self.rates.append(learning_rate)
+        self.orders.append(order)
+        loss, self.seen = self.script.pop(0)
+        return EpochResult(loss, 0.5)
+
+    def logits(self, images):
+        return self.seen
+
+    def reset(self):
+        self.calls.append("reset")
+
+    def get_weights(self):
+        return ["fresh"]
+
+    def set_weights(self, weights):
+        self.calls.append(weights)
+
+
+def scripted(script, **changes):
+    stub = Scripted(script)
+    protocol = proxy_protocol("blockqnn", batch_size=4, min_steps=1, **changes)
+    return _Run(stub, stub, protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=0), stub
+
+
+def test_a_training_better_than_chance_is_not_restarted():
+    run, stub = scripted([(1.0, LEARNT)] * 12)
+    assert run.train() is None
+    assert (run.restarts, stub.calls, run.curve) == (0, [], [100.0] * 12)
+    assert stub.rates == pytest.approx([0.001] * 5 + [0.0002] * 5 + [0.00004] * 2)
+
+
+def test_at_chance_it_restarts_from_the_first_weights_at_two_fifths_of_the_rate():
+    run, stub = scripted([(1.0, GUESSED), (1.0, GUESSED), (1.0, LEARNT), (1.0, LEARNT)], epochs=2)
+    assert run.train() is None
+    assert (run.restarts, run.curve) == (2, [100.0, 100.0])  # the curve is that of the last try
+    assert stub.calls == [["fresh"], "reset"] * 2
+    assert stub.rates == pytest.approx([0.001, 0.0004, 0.00016, 0.00016])
+
+
+def test_it_restarts_three_times_at_most_and_then_goes_on():
+    run, stub = scripted([(1.0, GUESSED)] * 15)
+    assert run.train() is None
+    assert (run.restarts, len(stub.calls), run.curve) == (3, 6, [CHANCE] * 12)
+    last = 0.001 * 0.4**3
+    expected = [0.001, 0.0004, 0.00016] + [last] * 5 + [last / 5] * 5 + [last / 25] * 2
+    assert stub.rates == pytest.approx(expected)
+    assert not stub.script
+
+
+def test_only_the_first_epoch_decides():
+    run, stub = scripted([(1.0, LEARNT), (1.0, GUESSED), (1.0, GUESSED)], epochs=3)
+    run.train()
+    assert (run.restarts, stub.calls, run.curve) == (0, [], [100.0, CHANCE, CHANCE])
+
+
+def test_no_restarts_if_the_protocol_has_none():
+    run, stub = scripted([(1.0, GUESSED)], epochs=1, max_restarts=0)
+    run.train()
+    assert (run.restarts, stub.calls) == (0, [])
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_training(loss):
+    run, stub = scripted([(1.0, LEARNT), (0.5, LEARNT), (loss, LEARNT), (1.0, LEARNT)], epochs=4)
+    assert run.train() == f"the loss became {loss} in epoch 3"
+    assert len(stub.script) == 1
+
+
+def test_logits_that_are_not_finite_count_as_wrong():
+    broken = LEARNT.copy()
+    broken[2, 2] = np.inf
+    broken[3, 0] = np.nan
+    run, _ = scripted([(1.0, broken)], epochs=1)
+    run.train()
+    assert run.curve == [50.0]
+
+
+def test_every_epoch_sees_every_image_once_but_for_a_last_part_in_another_order():
+    run, stub = scripted([(1.0, LEARNT)] * 2, epochs=2)
+    run.train()
+    for order in stub.orders:
+        assert order.shape == (2, 4)  # of ten images
+        assert len(set(order.ravel())) == 8
+        assert set(order.ravel()) <= set(range(10))
+    assert not np.array_equal(*stub.orders)
+
+
+def normalised(images, steps, moving_mean=0.0):
+    """A run over one layer of batch normalisation, which the images reach untouched."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(images.shape[1:])
+    norm = keras.layers.BatchNormalization(momentum=0.0)
+    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(norm(inputs)))
+    model = keras.Model(inputs, outputs)
+    norm.moving_mean.assign(norm.moving_mean + moving_mean)
+    protocol = proxy_protocol("blockqnn", batch_size=len(images) // steps, min_steps=1)
+    labels = np.arange(len(images)) % 2
+    engine = TensorFlowEngine(model, images, labels, protocol)
+    return _Run(model, engine, protocol, len(images), images, labels, 50.0, seed=1), norm
+
+
+def drifting(count):
+    """Images whose mean and spread grow with their number: batches differ a lot."""
+    random = np.random.default_rng(2)
+    drift = np.linspace(0, 4, count).reshape(-1, 1, 1, 1)
+    return (random.normal(size=(count, 2, 3, 2)) * (1 + drift) + drift + np.array([0.0, 10.0])).astype(np.float32)
+
+
+def test_the_statistics_are_the_true_mean_and_variance_of_the_training_images():
+    images = drifting(60)
+    run, norm = normalised(images, steps=12)
+    weights = [variable.numpy().copy() for variable in run.model.trainable_variables]
+    run.set_statistics()
+    # Twelve batches of five hold all images, so that the law of total variance gives the variance of them all.
+    np.testing.assert_allclose(norm.moving_mean.numpy(), images.mean((0, 1, 2), np.float64), rtol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), images.var((0, 1, 2), np.float64), rtol=1e-4)
+    for old, new in zip(weights, run.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_sixteen_batches_are_enough(monkeypatch):
+    images = drifting(100)
+    run, norm = normalised(images, steps=20)
+    seen = []
+    epoch = run.engine.epoch
+    monkeypatch.setattr(run.engine, "epoch", lambda order, rate: (seen.append(order), epoch(order, rate)))
+    run.set_statistics()
+    looked_at = images[np.concatenate(seen).ravel()]
+    assert looked_at.shape[0] == 16 * 5
+    np.testing.assert_allclose(norm.moving_mean.numpy(), looked_at.mean((0, 1, 2), np.float64), rtol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), looked_at.var((0, 1, 2), np.float64), rtol=1e-4)
+
+
+def test_what_the_moving_averages_held_before_does_not_matter():
+    images = drifting(60)
+    found = []
+    for lag in (0.0, 1000.0):
+        run, norm = normalised(images, steps=12, moving_mean=lag)
+        run.set_statistics()
+        found.append((norm.moving_mean.numpy(), norm.moving_variance.numpy(), run.validation_accuracy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_outputs_that_are_not_finite_are_noticed_and_count_as_wrong():
+    run, stub = scripted([])
+    stub.seen = LEARNT.copy()
+    stub.seen[2, 2] = np.nan
+    assert run.validation_accuracy() == 75.0
+    assert not run.finite
+    stub.seen = LEARNT
+    assert run.validation_accuracy() == 100.0
+    assert run.finite

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from automl_cells.builder import build, cost, plan, template
+from automl_cells.datasets import from_arrays, load
+from automl_cells.evaluation import proxy_protocol
+from automl_cells.evaluation.proxy_training import ProxyTraining
+from automl_cells.evaluation.rewards import blockqnn_early_stop
+from automl_cells.genotypes import BlockGenotype
+from automl_cells.genotypes import load as load_genotype
+
+CONV = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
+MIXED = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 2, 3, 0, 0), (3, 6, 0, 1, 2), (4, 7, 0, 0, 0)])
+FRAME = template("cifar", repeats=1, filters=(8,), input_shape=(8, 8, 1), classes=10)
+SHORT = proxy_protocol("blockqnn", epochs=3, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return ProxyTraining("digits", FRAME, SHORT)
+
+
+@pytest.fixture(scope="module")
+def evaluation(digits):
+    return digits.evaluate(MIXED, seed=5)
+
+
+def test_a_tiny_block_learns_digits(digits, evaluation):
+    assert (digits.chance, evaluation.failure) == (10.0, None)
+    assert evaluation.metrics["accuracy"] > 40
+    assert evaluation.metrics["train_accuracy"] > 40
+    assert len(evaluation.details["curve"]) == 3
+    assert evaluation.details["batch_size"] == 70  # 1,122 images left to train on, in 16 steps
+    assert evaluation.seconds > 0
+
+
+def test_the_same_seed_gives_the_same_metrics_and_another_does_not(digits, evaluation):
+    again = digits.evaluate(MIXED, seed=5)
+    assert (again.metrics, again.details) == (evaluation.metrics, evaluation.details)
+    assert digits.evaluate(MIXED, seed=6).details["curve"] != evaluation.details["curve"]
+
+
+def test_the_metrics_hold_what_was_known_before(digits, evaluation):
+    known = digits.known(MIXED)
+    assert {name: evaluation.metrics[name] for name in known} == known
+    assert set(evaluation.metrics) - set(known) == {"accuracy", "train_accuracy"}
+
+
+@pytest.mark.parametrize("genotype", [CONV, MIXED, load_genotype("block_qnn_s")], ids=["conv", "mixed", "block_qnn_s"])
+def test_what_is_known_is_the_cost_of_the_plan_and_of_the_model(digits, genotype):
+    expected = cost(plan(genotype, FRAME))
+    known = digits.known(genotype)
+    assert (known["parameters"], known["flops"]) == (expected.parameters, expected.flops)
+    assert known["density"] == genotype.density
+    model = build(genotype, FRAME)
+    assert known["parameters"] == sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+
+
+def test_the_reference_is_the_same_network_with_one_convolution_a_block():
+    frame = template("cifar", repeats=2, filters=(4, 8), input_shape=(8, 8, 1), classes=10)
+    training = ProxyTraining("digits", frame)
+    stem = 3 * 3 * 1 * 4 * 64
+    first = 2 * (3 * 3 * 4 * 4 * 64)
+    second = 3 * 3 * 4 * 8 * 16 + 3 * 3 * 8 * 8 * 16
+    assert training.known(MIXED)["reference_flops"] == stem + first + second + 8 * 10
+    known = training.known(CONV)
+    assert known["flops"] == known["reference_flops"]
+    assert blockqnn_early_stop({**known, "density": 1.0, "accuracy": 55.0}) == 55.0
+
+
+def test_a_loss_that_is_not_finite_fails_the_candidate():
+    training = ProxyTraining("digits", FRAME, proxy_protocol(SHORT, learning_rate=1e38))
+    found = training.evaluate(CONV, seed=0)
+    assert found.failure == "the loss became nan in epoch 1"
+    assert found.metrics == training.known(CONV)
+    assert found.details["curve"] == []
+
+
+def test_the_test_images_are_never_looked_at():
+    data = load("digits")
+    garbled = from_arrays(data.x_train, data.y_train, data.x_test * 0 - 7, data.y_test, data.class_names)
+    one_epoch = proxy_protocol(SHORT, epochs=1)
+    metrics = [ProxyTraining(each, FRAME, one_epoch).evaluate(CONV, 1).metrics for each in (data, garbled)]
+    assert metrics[0] == metrics[1]
