@@ -11,4 +11,4 @@ settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
 
-pytest.register_assert_rewrite("tests.spaces.contract", "tests.strategies.contract")
+pytest.register_assert_rewrite("tests.spaces.contract", "tests.strategies.contract", "tests.search.executor_contract")

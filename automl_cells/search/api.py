@@ -1,0 +1,191 @@
+"""`automl_cells.search`: a whole search in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_cells.builder.template import Template
+from automl_cells.builder.template import template as make_template
+from automl_cells.datasets import Dataset, load, save_npz
+from automl_cells.errors import SearchError
+from automl_cells.evaluation.limits import Limits
+from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
+from automl_cells.evaluation.proxy_training import ProxyTraining
+from automl_cells.evaluation.rewards import reward as named_reward
+from automl_cells.genotypes import write
+from automl_cells.search.executors import check as check_executor
+from automl_cells.search.executors import executor as make_executor
+from automl_cells.search.journal import Journal
+from automl_cells.search.loop import Observer, SearchLoop
+from automl_cells.search.run_folder import opened
+from automl_cells.search.trials import Trial, best_trials
+from automl_cells.spaces import space as make_space
+from automl_cells.strategies import strategy as make_strategy
+
+# The proxy network of a search unless told otherwise. The paper does not say which it used; one block a stage at half
+# the template's filters (16/32/64 for cifar) keeps a candidate to seconds on a CPU.
+PROXY_REPEATS = 1
+PROXY_FILTER_MULTIPLIER = 0.5
+DEFAULT_REWARDS = {"blockqnn": "blockqnn_early_stop"}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        out: the run folder.
+        trials: all trials in order.
+        seconds: wall-clock time of this call.
+    """
+
+    out: Path
+    trials: tuple[Trial, ...]
+    seconds: float
+
+    @property
+    def best(self) -> Trial:
+        """The trial of the largest reward.
+
+        Raises:
+            SearchError: no trial has succeeded.
+        """
+        best = best_trials(self.trials)
+        if not best:
+            raise SearchError("Expected at least one trial that succeeded. Received: none")
+        return best[0]
+
+
+def search(
+    dataset: str | Dataset,
+    *,
+    out: str | Path,
+    space: str = "blockqnn",
+    strategy: str = "q_learning",
+    trials: int = 24,
+    workers: int = 1,
+    executor: str = "processes",
+    template: str | Template = "cifar",
+    repeats: int = PROXY_REPEATS,
+    filters: Sequence[int] | None = None,
+    reward: str | None = None,
+    protocol: str | ProxyProtocol = "blockqnn",
+    max_params: int | None = None,
+    max_flops: int | None = None,
+    seed: int = 0,
+    budget: float | None = None,
+    resume: bool = False,
+    space_options: Mapping[str, Any] | None = None,
+    strategy_options: Mapping[str, Any] | None = None,
+    observer: Observer | None = None,
+) -> SearchResult:
+    """Search a genotype for a data set.
+
+    The same seed and one worker give the same proposals, run after run, on the same machine.
+
+    Args:
+        dataset: ``"digits"``, ``"npz:PATH"`` or a `Dataset`; only its training images are used.
+        out: the run folder, which keeps the journal.
+        space: name of the search space.
+        strategy: name of the search strategy.
+        trials: how many distinct genotypes to train.
+        workers: how many to train at once.
+        executor: ``"processes"`` (workers of their own) or ``"serial"`` (in this process).
+        template: the frame of the proxy network; it gets the data's input shape and classes.
+        repeats: N, blocks a stage of the proxy network.
+        filters: filters of each of its stages; by default half the template's.
+        reward: name of the reward; by default that of the space's paper.
+        protocol: how a candidate is trained, see `proxy_protocol`.
+        max_params: most trainable parameters of the proxy network; by default the template's.
+        max_flops: most multiply-adds of the proxy network; by default the template's.
+        seed: of proposals and trainings.
+        budget: seconds after which nothing new is started.
+        resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it.
+        space_options: options of the space.
+        strategy_options: options of the strategy.
+        observer: told of every change.
+
+    Raises:
+        AutoMLCellsError: anything in the arguments, the data or the folder that is not as it must be.
+    """
+    start = time.monotonic()
+    if not isinstance(trials, int) or trials <= 0:
+        raise SearchError(f"Expected at least one trial. Received: trials={trials!r}")
+    if not isinstance(seed, int) or seed < 0:
+        raise SearchError(f"Expected a seed from 0. Received: {seed!r}")
+    if budget is not None and not budget > 0:
+        raise SearchError(f"Expected a budget above 0 seconds. Received: {budget:g}")
+    check_executor(executor, workers)
+    data = load(dataset) if isinstance(dataset, str) else dataset
+    frame = make_template(
+        template,
+        repeats=repeats,
+        filters=None if filters is None else tuple(filters),
+        filter_multiplier=PROXY_FILTER_MULTIPLIER if filters is None else None,
+        input_shape=data.input_shape,
+        classes=data.classes,
+    )
+    limits = Limits(
+        frame.max_params if max_params is None else max_params, frame.max_flops if max_flops is None else max_flops
+    )
+    where = make_space(space, data.input_shape, data.classes, **(space_options or {}))
+    how = make_strategy(strategy, where, trials, seed, **(strategy_options or {}))
+    reward = reward or DEFAULT_REWARDS.get(space, "accuracy")
+    reward_function = named_reward(reward)
+    training = proxy_protocol(protocol)
+    settings = {
+        "space": {"name": space, "options": dict(space_options or {})},
+        "strategy": {"name": strategy, "options": dict(strategy_options or {})},
+        "dataset": {"words": dataset if isinstance(dataset, str) else data.name, "fingerprint": data.fingerprint},
+        "template": frame.model_dump(mode="json"),
+        "protocol": training.model_dump(mode="json"),
+        "reward": reward,
+        "limits": {"max_params": limits.max_params, "max_flops": limits.max_flops},
+        "seed": seed,
+        "trials": trials,
+    }
+    folder = Path(out)
+    with opened(folder, settings, resume) as journal:
+        evaluator = ProxyTraining(_words(dataset, folder), frame, training)
+        loop = SearchLoop(where, how, evaluator, reward_function, limits, journal, trials, seed, budget, observer)
+        with make_executor(executor, evaluator, workers, folder / "workers") as running:
+            found = loop.run(running)
+        result = SearchResult(folder, tuple(found), time.monotonic() - start)
+        if best_trials(found):
+            write(result.best.genotype, folder / "best.json", provenance(journal, result.best, found))
+    return result
+
+
+def _words(dataset: str | Dataset, folder: Path) -> str:
+    """Words by which worker processes load the data: arrays are put into the run folder first."""
+    if isinstance(dataset, str):
+        return dataset
+    path = folder / "dataset.npz"
+    if not path.exists() or load(f"npz:{path}").fingerprint != dataset.fingerprint:
+        save_npz(dataset, path)
+    return f"npz:{path}"
+
+
+def provenance(
+    journal_or_settings: Journal | Mapping[str, Any], trial: Trial, trials: Sequence[Trial]
+) -> dict[str, Any]:
+    """Where a genotype comes from, for its file: everything here was measured by the search itself."""
+    settings = journal_or_settings.settings if isinstance(journal_or_settings, Journal) else journal_or_settings
+    finished = [other for other in trials if other.finished]
+    return {
+        "space": settings["space"],
+        "strategy": settings["strategy"],
+        "dataset": settings["dataset"],
+        "proxy_template": settings["template"],
+        "protocol": settings["protocol"]["name"],
+        "seed": settings["seed"],
+        "candidates": len(finished),
+        "search_seconds": round(sum(other.seconds or 0.0 for other in finished), 1),
+        "trial": trial.number,
+        "reward": {"name": settings["reward"], "value": trial.reward},
+        "metrics": dict(trial.metrics),
+    }

@@ -1,0 +1,39 @@
+"""Where candidates are evaluated. `executor` makes an executor by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl_cells.errors import SearchError
+from automl_cells.evaluation.base import Evaluator
+from automl_cells.search.executors.base import Answer, Executor, Job
+from automl_cells.search.executors.processes import ProcessesExecutor
+from automl_cells.search.executors.serial import SerialExecutor
+
+EXECUTORS = ("processes", "serial")
+
+__all__ = ["EXECUTORS", "Answer", "Executor", "Job", "ProcessesExecutor", "SerialExecutor", "check", "executor"]
+
+
+def check(name: str, workers: int) -> None:
+    """Refuse what `executor` would refuse, before anything is started or written.
+
+    Raises:
+        SearchError: an unknown executor, fewer than one worker, or several for ``serial``.
+    """
+    if name not in EXECUTORS:
+        raise SearchError(f"Expected an executor among {list(EXECUTORS)}. Received: {name}")
+    if not isinstance(workers, int) or workers < 1:
+        raise SearchError(f"Expected at least one worker. Received: {workers!r}")
+    if name == "serial" and workers != 1:
+        raise SearchError(f"Expected one worker for the executor 'serial'. Received: {workers}")
+
+
+def executor(name: str, evaluator: Evaluator, workers: int, logs: Path | None = None) -> Executor:
+    """The executor of that name.
+
+    Raises:
+        SearchError: as `check`, or an evaluator that cannot leave its process.
+    """
+    check(name, workers)
+    return SerialExecutor(evaluator) if name == "serial" else ProcessesExecutor(evaluator, workers, logs=logs)

@@ -1,0 +1,93 @@
+"""The folder of a search: ``journal.sqlite``, ``best.json``, ``search_curve.svg``, ``workers/*.log``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from automl_cells.errors import JournalError, SearchError
+from automl_cells.search.journal import Journal
+from automl_cells.search.trials import Trial, trials_of
+
+JOURNAL = "journal.sqlite"
+MAY_CHANGE = ("trials",)  # settings that may differ when a search is resumed
+
+
+@contextlib.contextmanager
+def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Iterator[Journal]:
+    """The journal of a run folder, made or resumed, with the folder locked against a second driver.
+
+    Args:
+        folder: the run folder; made if need be.
+        settings: JSON-able settings of the search.
+        resume: whether a journal that is there may be continued.
+
+    Raises:
+        SearchError: the folder holds a search and `resume` is not given, or one with other settings; another process
+            is searching there; settings that JSON cannot hold.
+        JournalError: the folder or the journal cannot be written.
+    """
+    folder = Path(folder)
+    path = folder / JOURNAL
+    settings = _plain(settings)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise SearchError(f"Expected no other search to be running in {folder}. Received: one that is") from None
+    except OSError as error:
+        raise JournalError(f"Expected a folder that can be written to. Received: {folder} ({error.strerror})") from None
+    try:
+        if path.exists():
+            if not resume:
+                raise SearchError(
+                    f"Expected a folder without a search, or --resume to continue the one in it. Received: {folder}"
+                )
+            journal = Journal(path)
+            try:
+                _compare(journal.settings, settings, folder)
+            except SearchError:
+                journal.close()
+                raise
+        else:
+            journal = Journal(path, settings)
+        with journal:
+            yield journal
+    finally:
+        lock.release()
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as the journal will give them back: tuples become lists."""
+    try:
+        return json.loads(json.dumps(dict(settings), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SearchError(f"Expected settings and options that JSON can hold. Received: {error}") from None
+
+
+def _compare(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
+    for name in sorted({*old, *new} - set(MAY_CHANGE)):
+        if old.get(name) != new.get(name):
+            raise SearchError(
+                f"Expected the settings of the search in {folder}: {name} {old.get(name)!r}. "
+                f"Received: {new.get(name)!r}"
+            )
+
+
+def read_run(folder: str | Path) -> tuple[dict[str, Any], list[Trial]]:
+    """The settings and the trials of a search, also while it runs.
+
+    Raises:
+        JournalError: no search in that folder, or its journal is damaged.
+    """
+    path = Path(folder) / JOURNAL
+    if not path.is_file():
+        raise JournalError(f"Expected a folder with a search in it ({JOURNAL}). Received: {folder}")
+    with Journal(path, read_only=True) as journal:
+        return journal.settings, trials_of(journal.events())

@@ -1,0 +1,92 @@
+import json
+from copy import deepcopy
+
+import pytest
+
+from automl_cells.errors import JournalError
+from automl_cells.genotypes import to_document
+from automl_cells.search.journal import Event
+from automl_cells.search.trials import Trial, best_trials, decisions_from_json, trials_of
+from tests.search.synthetic import block
+
+ANSWER = {"metrics": {"accuracy": 70.0}, "seconds": 2.5, "details": {"curve": [70.0]}}
+EVENTS = [
+    (
+        0,
+        "proposed",
+        {"proposal": 0, "genotype": to_document(block(1)), "decisions": [[1, 4]], "info": {"epsilon": 1.0}},
+    ),
+    (0, "running", {}),
+    (1, "proposed", {"proposal": 2, "genotype": to_document(block(2)), "decisions": [3], "info": {}}),
+    (1, "running", {}),
+    (1, "failed", {**ANSWER, "metrics": {}, "reward": 10.0, "failure": "out of memory"}),
+    (0, "stale", {}),
+    (0, "running", {}),
+    (0, "done", {**ANSWER, "reward": 66.0, "failure": None}),
+    (0, "repeat", {"proposal": 3, "decisions": [[1, 4]], "info": {}}),
+    (0, "repeat", {"proposal": 4, "decisions": [[1, 4]], "info": {}}),
+]
+
+
+def events(count=None):
+    return [Event(number, 100.0 + number, *event) for number, event in enumerate(deepcopy(EVENTS[:count]), start=1)]
+
+
+def test_trials_are_what_their_events_say():
+    first, second = trials_of(events())
+    assert first == Trial(
+        0, block(1), ((1, 4),), {"epsilon": 1.0}, 0, "done", 66.0, {"accuracy": 70.0}, 2.5, None, {"curve": [70.0]}, 2,
+        started=101.0, ended=108.0,
+    )  # fmt: skip
+    assert (second.status, second.reward, second.failure, second.finished) == ("failed", 10.0, "out of memory", True)
+    assert (second.genotype, second.decisions, second.proposal) == (block(2), (3,), 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "status"), [(1, "proposed"), (2, "running"), (6, "stale"), (7, "running"), (8, "done")]
+)
+def test_the_status_is_that_of_the_last_event(count, status):
+    trial = trials_of(events(count))[0]
+    assert (trial.status, trial.finished) == (status, status == "done")
+
+
+def test_the_best_are_those_that_succeeded_the_earlier_first():
+    def trial(number, reward, status="done"):
+        return Trial(number, block(number), (), {}, number, status, reward)
+
+    trials = [trial(0, 40.0), trial(1, 90.0, "failed"), trial(2, 70.0), trial(3, None, "running"), trial(4, 70.0)]
+    assert [best.number for best in best_trials(trials, 9)] == [2, 4, 0]
+    assert [best.number for best in best_trials(trials)] == [2]
+    assert best_trials(trials[1:2]) == []
+
+
+def test_a_row_is_flat_json():
+    row = trials_of(events())[0].to_row()
+    assert json.loads(json.dumps(row)) == {
+        "trial": 0, "status": "done", "reward": 66.0, "accuracy": 70.0, "seconds": 2.5, "repeats": 2, "epsilon": 1.0,
+        "failure": None, "hash": block(1).hash,
+    }  # fmt: skip
+
+
+def test_lists_become_the_tuples_that_they_were():
+    assert decisions_from_json([[1, [2, 3]], 4]) == ((1, (2, 3)), 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "missing"),
+    [(0, "info"), (0, "genotype"), (7, "failure"), (7, "metrics")],
+)
+def test_an_event_that_is_not_whole_is_named(number, missing):
+    found = events()
+    found[number].data.pop(missing)
+    with pytest.raises(JournalError, match=rf"Expected event {number + 1} of the journal to be whole.*'{missing}'"):
+        trials_of(found)
+
+
+def test_an_event_of_no_trial_and_a_genotype_that_is_none_are_named():
+    with pytest.raises(JournalError, match=r"Expected event 2 .*KeyError\(0\)"):
+        trials_of(events()[1:])
+    found = events()
+    found[0].data["genotype"]["hash"] = "sha256:other"
+    with pytest.raises(JournalError, match=r"Expected event 1 .*hash sha256:"):
+        trials_of(found)
