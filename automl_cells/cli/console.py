@@ -1,0 +1,51 @@
+"""What the commands print: results to standard output, progress and errors to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str = "") -> None:
+    """Print one line of result."""
+    print(text, flush=True)
+
+
+def error_console() -> Console:
+    """The console for progress."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as a table that fits a terminal; a hash is shortened, numbers are rounded."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    shown = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        numeric = any(isinstance(row.get(column), int | float) for row in rows)
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=column != "failure")
+    for row in rows:
+        shown.add_row(*[_cell(column, row.get(column)) for column in columns])
+    console.print(shown)
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if column == "hash":
+        return str(value).removeprefix("sha256:")[:8]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) > 100 else f"{value:.2f}"
+    return str(value)

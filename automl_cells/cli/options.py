@@ -1,0 +1,88 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from automl_cells.errors import AutoMLCellsError
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def integers(text: str | None, what: str) -> tuple[int, ...] | None:
+    """``"32,64,128"`` as numbers.
+
+    Raises:
+        AutoMLCellsError: anything else.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise AutoMLCellsError(f"Expected {what} as whole numbers with commas between. Received: {text}") from None
+
+
+def image_shape(text: str | None) -> tuple[int | None, int | None, int] | None:
+    """``"32,32,3"`` as (height, width, channels).
+
+    Raises:
+        AutoMLCellsError: anything else.
+    """
+    numbers = integers(text, "--input-shape H,W,C")
+    if numbers is None:
+        return None
+    if len(numbers) != 3:
+        raise AutoMLCellsError(f"Expected --input-shape H,W,C, three numbers. Received: {text}")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def duration(text: str | None) -> float | None:
+    """``"90"``, ``"90s"``, ``"20m"``, ``"1.5h"`` in seconds.
+
+    Raises:
+        AutoMLCellsError: anything else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None:
+        raise AutoMLCellsError(f"Expected a duration such as 90s, 20m or 1.5h. Received: {text}")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def assignments(texts: list[str] | None, what: str) -> dict[str, Any]:
+    """``["max_index=10", "input_anywhere=true"]`` as a dictionary; numbers and true/false become values.
+
+    Raises:
+        AutoMLCellsError: a text without an equals sign.
+    """
+    found: dict[str, Any] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise AutoMLCellsError(f"Expected {what} as NAME=VALUE. Received: {text}")
+        found[name.replace("-", "_")] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+Template = Annotated[str, typer.Option(help="Frame of the network: cifar, imagenet, imagenet_mobile.")]
+Repeats = Annotated[int | None, typer.Option(help="N, blocks a stage. [default: the template's]", show_default=False)]
+Filters = Annotated[str | None, typer.Option(metavar="F,F,F", help="Filters of each stage. [default: the template's]")]
+FilterMultiplier = Annotated[float | None, typer.Option(metavar="M", help="Scales the filters of every stage.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue what is in the run folder.")]

@@ -1,0 +1,48 @@
+"""Importing a framework without its start-up chatter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, C++ included; show it after all if the block raises."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            file.seek(0)
+            os.write(2, file.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def import_framework() -> None:
+    """Import Keras and its backend quietly. Commands that need them call this first.
+
+    TensorFlow writes notes about CPU instructions and missing GPU drivers before any setting can reach it. They are
+    held back unless ``TF_CPP_MIN_LOG_LEVEL`` is set; errors are shown always.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import keras
+
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _stderr_held_back():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.constant(0)  # the first operation writes the rest of the notes

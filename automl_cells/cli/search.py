@@ -1,0 +1,172 @@
+"""`automl-cells search`, `trials`, `best`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl_cells.cli import options
+from automl_cells.cli.console import error_console, say, table
+from automl_cells.errors import AutoMLCellsError
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")]
+
+
+def search(
+    dataset: Annotated[str, typer.Option(help="digits, or npz:PATH.")],
+    out: Annotated[Path, typer.Option(help="The run folder.")],
+    space: Annotated[str, typer.Option(help="Search space: blockqnn.")] = "blockqnn",
+    strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, random.")] = "q_learning",
+    trials: Annotated[int, typer.Option(help="Distinct candidates to train.")] = 24,
+    budget: Annotated[str | None, typer.Option(help="Start nothing new after this time, e.g. 20m.")] = None,
+    workers: Annotated[int, typer.Option(help="Candidates trained at once.")] = 1,
+    executor: Annotated[str, typer.Option(help="processes, or serial (in this process).")] = "processes",
+    max_params: Annotated[
+        int | None, typer.Option(help="Most trainable parameters of a candidate. [default: the template's]")
+    ] = None,
+    max_flops: Annotated[
+        int | None, typer.Option(help="Most multiply-adds of a candidate. [default: the template's]")
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(help="accuracy, blockqnn_early_stop. [default: that of the space's paper]")
+    ] = None,
+    template: options.Template = "cifar",
+    repeats: Annotated[int, typer.Option(help="N, blocks a stage of the small network.")] = 1,
+    filters: Annotated[
+        str | None, typer.Option(metavar="F,F,F", help="Filters of each of its stages. [default: half the template's]")
+    ] = None,
+    space_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the space, e.g. max_index=10.")
+    ] = None,
+    strategy_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the strategy, e.g. alpha=0.1.")
+    ] = None,
+    seed: options.Seed = 0,
+    resume: options.Resume = False,
+) -> None:
+    """Search a block on a data set with small, cheap networks."""
+    import automl_cells.search as searching
+    from automl_cells.search.progress import SearchProgress
+
+    if executor == "serial":
+        from automl_cells.cli.quiet import import_framework
+
+        import_framework()
+    try:
+        with SearchProgress(trials, error_console()) as progress:
+            result = searching.search(
+                dataset,
+                out=out,
+                space=space,
+                strategy=strategy,
+                trials=trials,
+                workers=workers,
+                executor=executor,
+                template=template,
+                repeats=repeats,
+                filters=options.integers(filters, "--filters"),
+                reward=reward,
+                max_params=max_params,
+                max_flops=max_flops,
+                seed=seed,
+                budget=options.duration(budget),
+                resume=resume,
+                space_options=options.assignments(space_option, "--space-option"),
+                strategy_options=options.assignments(strategy_option, "--strategy-option"),
+                observer=progress,
+            )
+    except KeyboardInterrupt:
+        error_console().print(f"Stopped. What is done is kept: the same command with --resume goes on. ({out})")
+        raise
+    done = [trial for trial in result.trials if trial.status == "done"]
+    failed = sum(trial.status == "failed" for trial in result.trials)
+    say(f"{len(done)} of {trials} candidates done, {failed} failed, in {result.seconds:.0f} s.")
+    if not done:
+        raise AutoMLCellsError(f"Expected at least one candidate to succeed. Received: {failed} failures, see {out}")
+    _draw(out, f"{strategy} on {dataset}, space {space}")
+    best = result.best
+    say(
+        f"Best: trial {best.number}, reward {best.reward:.2f}, accuracy {best.metrics['accuracy']:.2f} %, "
+        f"{best.metrics['parameters']:,.0f} parameters."
+    )
+    say(f"  genotype  {out / 'best.json'}")
+    say(f"  curve     {out / 'search_curve.svg'}")
+    say(f"Next: automl-cells trials {out} · automl-cells show {out / 'best.json'}")
+
+
+def _draw(run: Path, title: str) -> None:
+    from automl_cells.report import CurvePoint, draw_search_curve
+    from automl_cells.search import read_run
+
+    points = [
+        CurvePoint(
+            trial.number,
+            trial.reward,
+            trial.metrics.get("accuracy"),
+            trial.status == "failed",
+            trial.info.get("epsilon"),
+        )
+        for trial in read_run(run)[1]
+    ]
+    draw_search_curve(points, run / "search_curve.svg", title)
+
+
+def trials(
+    run: Run,
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
+    sort: Annotated[str, typer.Option(help="A column; largest first, but for trial.")] = "trial",
+) -> None:
+    """List every candidate of a search with status, reward, metrics and hash."""
+    from automl_cells.search import read_run
+
+    if format not in ("table", "csv", "json"):
+        raise AutoMLCellsError(f"Expected --format table, csv or json. Received: {format}")
+    rows = [trial.to_row() for trial in read_run(run)[1]]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if sort != "trial":
+        if rows and sort not in columns:
+            raise AutoMLCellsError(f"Expected --sort by one of {columns}. Received: {sort}")
+        rows.sort(key=lambda row: (row.get(sort) is None, -row[sort] if _number(row.get(sort)) else 0))
+    match format:
+        case "json":
+            print(json.dumps(rows, indent=1))
+        case "csv":
+            import csv
+
+            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        case "table":
+            shown = [name for name in columns if name not in ("reference_flops", "train_accuracy")]
+            if all(row.get("failure") is None for row in rows):
+                shown = [name for name in shown if name != "failure"]
+            table(shown, rows)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def best(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="Write the genotype to this file.")] = None,
+) -> None:
+    """Print (or write) the genotype of the largest reward."""
+    from automl_cells.genotypes import dumps, write
+    from automl_cells.search import best_trials, read_run
+    from automl_cells.search.api import provenance
+
+    settings, all_trials = read_run(run)
+    found = best_trials(all_trials)
+    if not found:
+        raise AutoMLCellsError(f"Expected a search with at least one candidate done. Received: {run} without any")
+    origin = provenance(settings, found[0], all_trials)
+    if out is None:
+        print(dumps(found[0].genotype, origin), end="")
+    else:
+        write(found[0].genotype, out, origin)
+        say(f"Trial {found[0].number}, reward {found[0].reward:.2f}: {out}")

@@ -1,0 +1,134 @@
+"""`automl-cells train` and `finetune-top`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from automl_cells.cli import options
+from automl_cells.cli.console import error_console, say, table
+from automl_cells.cli.quiet import import_framework
+
+RecipeWord = Annotated[str, typer.Option(metavar="R", help="A recipe (plain), or a recipe file.")]
+
+
+def train(
+    genotype: Annotated[
+        str, typer.Argument(metavar="GENOTYPE", help="A genotype file or name, or the folder of a search.")
+    ],
+    dataset: Annotated[str, typer.Option(help="digits, or npz:PATH.")],
+    out: Annotated[Path, typer.Option(help="The run folder.")],
+    recipe: RecipeWord = "plain",
+    template: options.Template = "cifar",
+    repeats: options.Repeats = None,
+    filters: options.Filters = None,
+    filter_multiplier: options.FilterMultiplier = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the zoo entry. [default: kind and hash]", show_default=False)
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Tag of the zoo entry. [default: the data set]", show_default=False)
+    ] = None,
+    seed: options.Seed = 0,
+    resume: options.Resume = False,
+) -> None:
+    """Train a network fully; its zoo entry is left in RUN/entry."""
+    from automl_cells.builder import template as make_template
+    from automl_cells.cli.entries import genotype_of
+    from automl_cells.datasets import load
+    from automl_cells.training import recipe as make_recipe
+
+    found, origin = genotype_of(genotype)
+    chosen = make_recipe(recipe)
+    data = load(dataset)
+    frame = make_template(
+        template,
+        repeats=repeats,
+        filters=options.integers(filters, "--filters"),
+        filter_multiplier=filter_multiplier,
+        input_shape=data.input_shape,
+        classes=data.classes,
+    )
+    import_framework()
+    from automl_cells.training import train as run_training
+
+    try:
+        result = run_training(
+            found,
+            data,
+            frame,
+            chosen,
+            out=out,
+            name=name,
+            tag=tag,
+            provenance=origin,
+            seed=seed,
+            progress=error_console(),
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        error_console().print(f"Stopped. What is done is kept: the same command with --resume goes on. ({out})")
+        raise
+    _report(result.metrics, result.entry)
+    say(f"Next: automl-cells zoo publish {out} --to STORE · automl-cells export {out} --format onnx --out DIR")
+
+
+def _report(metrics: Mapping[str, Any], entry: Path) -> None:
+    say(
+        f"Test accuracy {metrics['test_accuracy']:.2f} % on {metrics['test_images']} images never seen before; "
+        f"{metrics['parameters']:,} parameters, {metrics['epochs']} epochs in {metrics['seconds']:.0f} s."
+    )
+    say(f"  entry     {entry}")
+
+
+def finetune_top(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")],
+    top: Annotated[int, typer.Option(help="How many of the best to train.")] = 10,
+    recipe: RecipeWord = "plain",
+    dataset: Annotated[str | None, typer.Option(help="Other data than the search's.", show_default=False)] = None,
+    repeats: options.Repeats = None,
+    filters: options.Filters = None,
+    filter_multiplier: options.FilterMultiplier = None,
+    seed: options.Seed = 0,
+) -> None:
+    """Train the best candidates of a search fully, in RUN/top; run it again to go on where it stopped.
+
+    Sizes that are not given are those of the search's own small network.
+    """
+    from automl_cells.search import read_run
+
+    read_run(run)  # a wrong folder is refused before the framework is imported
+    import_framework()
+    from automl_cells.training.top import train_top
+
+    console = error_console()
+    results = train_top(
+        run,
+        top,
+        recipe,
+        dataset=dataset,
+        repeats=repeats,
+        filters=options.integers(filters, "--filters"),
+        filter_multiplier=filter_multiplier,
+        seed=seed,
+        progress=console,
+        announce=lambda rank, trial: console.print(
+            f"{rank}/{top}: trial {trial.number}, reward {trial.reward:.2f}", highlight=False
+        ),
+    )
+    rows = [
+        {
+            "trial": result.trial.number,
+            "reward": result.trial.reward,
+            "validation %": result.metrics["validation_accuracy"],
+            "test %": result.metrics["test_accuracy"],
+            "parameters": float(result.metrics["parameters"]),
+            "run": str(result.out),
+        }
+        for result in results
+    ]
+    table(list(rows[0]), rows)
+    say(f"Best by validation: {results[0].out}")
