@@ -37,6 +37,7 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
+        "ray": ["ray>=2.40"],  # for the cluster executor, which comes in a later release
         "test": [
             "hypothesis>=6.100",
             "mypy>=1.10",

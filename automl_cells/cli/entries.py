@@ -5,28 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from automl_cells.errors import GenotypeError, ZooError
+from automl_cells.errors import GenotypeError, SearchError, ZooError
 from automl_cells.genotypes import Genotype, load_with_provenance, published_names
+from automl_cells.search import best_trials, read_run
+from automl_cells.search.api import provenance
+from automl_cells.search.run_folder import JOURNAL
 
 
-def genotype_of(word: str) -> tuple[Genotype, dict[str, Any]]:
+def best_of(run: Path) -> tuple[Genotype, dict[str, Any]]:
+    """The genotype of the largest reward of a search, ended or not, with its provenance.
+
+    Raises:
+        SearchError: no candidate has succeeded.
+        JournalError: no search in that folder, or its journal is damaged.
+    """
+    settings, trials = read_run(run)
+    found = best_trials(trials)
+    if not found:
+        raise SearchError(f"Expected a search with at least one candidate done. Received: {run} without any")
+    return found[0].genotype, provenance(settings, found[0], trials)
+
+
+def genotype_of(word: str, shelf: Path | None = None) -> tuple[Genotype, dict[str, Any]]:
     """The genotype, with its provenance, of a published name, a genotype file, a run folder or a zoo entry.
 
     Raises:
-        GenotypeError: none of these.
+        GenotypeError: none of these, or the file is not valid.
+        SearchError: a search without a candidate that succeeded.
     """
     path = Path(word)
     if word in published_names() or path.is_file():
         return load_with_provenance(word)
-    if (path / "best.json").is_file():
-        return load_with_provenance(path / "best.json")
-    from automl_cells.zoo import resolve
+    if (path / JOURNAL).is_file():
+        return best_of(path)
+    from automl_cells.zoo import Shelf, resolve
 
     try:
-        entry = resolve(word)
-    except ZooError as error:
+        entry = resolve(word, None if shelf is None else Shelf(shelf))
+    except ZooError:
         raise GenotypeError(
             f"Expected a genotype file, one of the published genotypes {published_names()}, a run folder or a zoo "
-            f"entry. Received: {word} ({error})"
+            f"entry. Received: {word}"
         ) from None
     return load_with_provenance(entry.folder / "genotype.json")

@@ -11,7 +11,7 @@ from automl_cells.cli import options
 from automl_cells.cli.console import say
 
 GenotypeWord = Annotated[
-    str, typer.Argument(metavar="GENOTYPE", help="A genotype file, or a published one: block_qnn_a, _b, _s.")
+    str, typer.Argument(metavar="GENOTYPE", help="A genotype file, a published name (block_qnn_s), a run or an entry.")
 ]
 
 
@@ -20,13 +20,14 @@ def show(
         str, typer.Argument(metavar="GENOTYPE|ENTRY", help="A genotype file or name, a run, or a zoo entry.")
     ],
     svg: Annotated[Path | None, typer.Option(help="Draw it into this SVG file.")] = None,
+    shelf: options.Shelf = None,
 ) -> None:
     """Show a genotype as text, and draw it."""
     from automl_cells.cli.entries import genotype_of
     from automl_cells.files import write_atomically
     from automl_cells.genotypes.drawing import draw_svg, draw_text
 
-    found, origin = genotype_of(genotype)
+    found, origin = genotype_of(genotype, shelf)
     graph = found.graph()
     say(f"{found.kind}, {len(graph.labels)} nodes, {graph.edges} edges, density {graph.density:.3f}, {found.hash}")
     if origin.get("source"):
@@ -55,10 +56,10 @@ def build(
     """Build a network of any size and print its parameters and FLOPs."""
     from automl_cells.builder import cost, plan
     from automl_cells.builder import template as make_template
+    from automl_cells.cli.entries import genotype_of
     from automl_cells.cli.quiet import import_framework
-    from automl_cells.genotypes import load
 
-    found = load(genotype)
+    found, _ = genotype_of(genotype)
     frame = make_template(
         template,
         repeats=repeats,

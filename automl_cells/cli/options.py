@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -80,6 +81,10 @@ def _value(text: str) -> Any:
     return text
 
 
+Shelf = Annotated[
+    Path | None,
+    typer.Option("--shelf", help="The shelf. [default: $AUTOML_CELLS_ZOO, else the package's own]", show_default=False),
+]
 Template = Annotated[str, typer.Option(help="Frame of the network: cifar, imagenet, imagenet_mobile.")]
 Repeats = Annotated[int | None, typer.Option(help="N, blocks a stage. [default: the template's]", show_default=False)]
 Filters = Annotated[str | None, typer.Option(metavar="F,F,F", help="Filters of each stage. [default: the template's]")]

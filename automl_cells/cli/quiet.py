@@ -32,9 +32,9 @@ def import_framework() -> None:
     """Import Keras and its backend quietly. Commands that need them call this first.
 
     TensorFlow writes notes about CPU instructions and missing GPU drivers before any setting can reach it. They are
-    held back unless ``TF_CPP_MIN_LOG_LEVEL`` is set; errors are shown always.
+    held back unless ``TF_CPP_MIN_LOG_LEVEL`` asks for them (0 to 2); what explains a failed import is shown always.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in ("0", "1", "2"):
         import keras
 
         return

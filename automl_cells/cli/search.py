@@ -23,6 +23,12 @@ def search(
     strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, random.")] = "q_learning",
     trials: Annotated[int, typer.Option(help="Distinct candidates to train.")] = 24,
     budget: Annotated[str | None, typer.Option(help="Start nothing new after this time, e.g. 20m.")] = None,
+    trial_time_limit: Annotated[
+        str | None, typer.Option(help="Give a candidate up as failed after this time, e.g. 10m.")
+    ] = None,
+    trial_memory_limit: Annotated[
+        int | None, typer.Option(metavar="MIB", help="Give a candidate up as failed above so many MiB.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Candidates trained at once.")] = 1,
     executor: Annotated[str, typer.Option(help="processes, or serial (in this process).")] = "processes",
     max_params: Annotated[
@@ -74,6 +80,8 @@ def search(
                 max_flops=max_flops,
                 seed=seed,
                 budget=options.duration(budget),
+                trial_time_limit=options.duration(trial_time_limit),
+                trial_memory_limit=None if trial_memory_limit is None else trial_memory_limit * 2**20,
                 resume=resume,
                 space_options=options.assignments(space_option, "--space-option"),
                 strategy_options=options.assignments(strategy_option, "--strategy-option"),
@@ -84,7 +92,9 @@ def search(
         raise
     done = [trial for trial in result.trials if trial.status == "done"]
     failed = sum(trial.status == "failed" for trial in result.trials)
-    say(f"{len(done)} of {trials} candidates done, {failed} failed, in {result.seconds:.0f} s.")
+    say(
+        f"{len(done)} of {max(trials, len(result.trials))} candidates done, {failed} failed, in {result.seconds:.0f} s."
+    )
     if not done:
         raise AutoMLCellsError(f"Expected at least one candidate to succeed. Received: {failed} failures, see {out}")
     _draw(out, f"{strategy} on {dataset}, space {space}")
@@ -118,7 +128,7 @@ def _draw(run: Path, title: str) -> None:
 def trials(
     run: Run,
     format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
-    sort: Annotated[str, typer.Option(help="A column; largest first, but for trial.")] = "trial",
+    sort: Annotated[str, typer.Option(help="A column: large numbers first, texts from a to z.")] = "trial",
 ) -> None:
     """List every candidate of a search with status, reward, metrics and hash."""
     from automl_cells.search import read_run
@@ -130,7 +140,7 @@ def trials(
     if sort != "trial":
         if rows and sort not in columns:
             raise AutoMLCellsError(f"Expected --sort by one of {columns}. Received: {sort}")
-        rows.sort(key=lambda row: (row.get(sort) is None, -row[sort] if _number(row.get(sort)) else 0))
+        rows.sort(key=lambda row: _sort_key(row.get(sort)))
     match format:
         case "json":
             print(json.dumps(rows, indent=1))
@@ -147,8 +157,11 @@ def trials(
             table(shown, rows)
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float)
+def _sort_key(value: float | str | None) -> tuple[int, float, str]:
+    """Large numbers first, then texts from a to z, then nothing."""
+    if isinstance(value, int | float):
+        return 0, -value, ""
+    return (2, 0, "") if value is None else (1, 0, value)
 
 
 def best(
@@ -156,17 +169,12 @@ def best(
     out: Annotated[Path | None, typer.Option(help="Write the genotype to this file.")] = None,
 ) -> None:
     """Print (or write) the genotype of the largest reward."""
+    from automl_cells.cli.entries import best_of
     from automl_cells.genotypes import dumps, write
-    from automl_cells.search import best_trials, read_run
-    from automl_cells.search.api import provenance
 
-    settings, all_trials = read_run(run)
-    found = best_trials(all_trials)
-    if not found:
-        raise AutoMLCellsError(f"Expected a search with at least one candidate done. Received: {run} without any")
-    origin = provenance(settings, found[0], all_trials)
+    genotype, origin = best_of(run)
     if out is None:
-        print(dumps(found[0].genotype, origin), end="")
+        print(dumps(genotype, origin), end="")
     else:
-        write(found[0].genotype, out, origin)
-        say(f"Trial {found[0].number}, reward {found[0].reward:.2f}: {out}")
+        write(genotype, out, origin)
+        say(f"Trial {origin['trial']}, reward {origin['reward']['value']:.2f}: {out}")

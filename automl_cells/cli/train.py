@@ -73,7 +73,9 @@ def train(
         error_console().print(f"Stopped. What is done is kept: the same command with --resume goes on. ({out})")
         raise
     _report(result.metrics, result.entry)
-    say(f"Next: automl-cells zoo publish {out} --to STORE · automl-cells export {out} --format onnx --out DIR")
+    images = f" --dataset {dataset}" if ":" in dataset else ""  # an embedded data set is found by its name
+    say(f"Next: automl-cells zoo publish {out} --to STORE")
+    say(f"      automl-cells export {out} --format onnx{images} --out DIR")
 
 
 def _report(metrics: Mapping[str, Any], entry: Path) -> None:

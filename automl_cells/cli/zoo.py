@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl_cells.cli import options
 from automl_cells.cli.console import say, table
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 EntryWord = Annotated[
     str, typer.Argument(metavar="RUN|ENTRY", help="A training's folder, or name, name/tag, name/tag-vN on the shelf.")
-]
-ShelfOption = Annotated[
-    Path | None,
-    typer.Option("--shelf", help="The shelf. [default: $AUTOML_CELLS_ZOO, else the package's own]", show_default=False),
 ]
 ImagesOption = Annotated[
     str | None,
@@ -61,7 +58,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The folder for the exported files.")],
     opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 17,
     dataset: ImagesOption = None,
-    shelf: ShelfOption = None,
+    shelf: options.Shelf = None,
 ) -> None:
     """Export a trained model, load the file again and print how far it agrees with Keras on real images."""
     from automl_cells.export import FORMATS
@@ -76,7 +73,7 @@ def export(
 
 
 @zoo.command("list")
-def list_(shelf: ShelfOption = None) -> None:
+def list_(shelf: options.Shelf = None) -> None:
     """List the trained versions on a shelf, and the structures that can be built without weights."""
     from automl_cells.zoo import structures
 
@@ -104,7 +101,7 @@ def list_(shelf: ShelfOption = None) -> None:
 
 
 @zoo.command()
-def show(entry: EntryWord, shelf: ShelfOption = None) -> None:
+def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
     """Show the card of an entry."""
     from automl_cells.zoo import resolve
 
@@ -121,7 +118,7 @@ def show(entry: EntryWord, shelf: ShelfOption = None) -> None:
 @zoo.command()
 def verify(
     entry: Annotated[str | None, typer.Argument(metavar="[ENTRY]", help="One entry; all by default.")] = None,
-    shelf: ShelfOption = None,
+    shelf: options.Shelf = None,
 ) -> None:
     """Hash every file of the shelf again and name what is not as it was published."""
     found = _shelf(shelf)
@@ -138,7 +135,7 @@ def build(
     entry: EntryWord,
     opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 17,
     dataset: ImagesOption = None,
-    shelf: ShelfOption = None,
+    shelf: options.Shelf = None,
 ) -> None:
     """Derive SavedModel and ONNX beside an entry, with the parity measured on real images."""
     from automl_cells.zoo import build_entry, resolve

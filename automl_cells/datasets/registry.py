@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from automl_cells.datasets.base import Dataset
 from automl_cells.datasets.digits import load_digits
@@ -16,6 +17,12 @@ _AT_PATH: dict[str, Callable[[str], Dataset]] = {"npz": load_npz}
 def dataset_names() -> list[str]:
     """What `load` understands, e.g. ``["digits", "npz:PATH"]``."""
     return sorted([*_NAMED, *(f"{prefix}:PATH" for prefix in _AT_PATH)])
+
+
+def absolute(spec: str) -> str:
+    """`spec` with its path, if it has one, made absolute, so that it means the same in every folder."""
+    prefix, colon, path = spec.partition(":")
+    return f"{prefix}:{Path(path).resolve()}" if colon and path and prefix in _AT_PATH else spec
 
 
 def load(spec: str | Dataset) -> Dataset:

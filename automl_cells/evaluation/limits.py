@@ -28,6 +28,10 @@ class Limits:
             if limit is not None and limit <= 0:
                 raise SearchError(f"Expected {name} above 0. Received: {limit}")
 
+    def __str__(self) -> str:
+        params, flops = (f"{limit:,}" if limit else "any" for limit in (self.max_params, self.max_flops))
+        return f"at most {params} parameters, {flops} multiply-adds"
+
     def allow(self, metrics: Mapping[str, float]) -> bool:
         """Whether the metrics keep the limits; a metric that is not known cannot break one."""
         return all(

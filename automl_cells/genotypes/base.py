@@ -18,6 +18,8 @@ class Genotype(Protocol):
 
     kind: ClassVar[str]
 
+    def __hash__(self) -> int: ...
+
     @property
     def hash(self) -> str:
         """``sha256:…`` of the canonical graph: equal for genotypes that describe the same architecture."""

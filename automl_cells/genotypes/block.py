@@ -104,7 +104,7 @@ class BlockGenotype:
         if len(self.layers) > MAX_LAYERS:
             raise GenotypeError(f"Expected a block of at most {MAX_LAYERS} layers. Received: {len(self.layers)}")
         for position, code in enumerate(self.layers, start=1):
-            _check(code, position)
+            _check(code, position, len(self.layers))
 
     @classmethod
     def from_codes(cls, codes: Iterable[Sequence[int]]) -> BlockGenotype:
@@ -132,7 +132,7 @@ class BlockGenotype:
                 "Expected a block that ends with the terminal, e.g. [2, 7, 0, 0, 0]. "
                 f"Received: {list(layers[-1]) if layers else 'no layers'}"
             )
-        _check(layers[-1], len(layers))
+        _check(layers[-1], len(layers), len(layers))
         return cls(tuple(layers[:-1]))
 
     @property
@@ -179,8 +179,8 @@ class BlockGenotype:
         return cls.from_codes(body["layers"])
 
 
-def _check(code: Code, position: int) -> None:
-    """Hold one code against table 1."""
+def _check(code: Code, position: int, layers: int) -> None:
+    """Hold the code at `position` of a block of `layers` layers against table 1."""
     where = f"layer {position}"
     if code.index != position:
         raise GenotypeError(f"Expected {where} to have index {position}. Received: {tuple(code)}")
@@ -199,7 +199,7 @@ def _check(code: Code, position: int) -> None:
                     f"Received: {predecessor}"
                 )
         elif not 0 <= predecessor < position:
-            problem = "a cycle" if predecessor >= position else "no such layer"
+            problem = "a cycle" if position <= predecessor <= layers else "no such layer"
             raise GenotypeError(
                 f"Expected predecessor {number} of {where} among 0 (the input) to {position - 1}. "
                 f"Received: {predecessor} ({problem})"

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_cells.builder.template import Template
 from automl_cells.builder.template import template as make_template
-from automl_cells.datasets import Dataset, load, save_npz
+from automl_cells.datasets import Dataset, absolute, load, save_npz
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
@@ -78,6 +78,8 @@ def search(
     max_flops: int | None = None,
     seed: int = 0,
     budget: float | None = None,
+    trial_time_limit: float | None = None,
+    trial_memory_limit: int | None = None,
     resume: bool = False,
     space_options: Mapping[str, Any] | None = None,
     strategy_options: Mapping[str, Any] | None = None,
@@ -104,6 +106,8 @@ def search(
         max_flops: most multiply-adds of the proxy network; by default the template's.
         seed: of proposals and trainings.
         budget: seconds after which nothing new is started.
+        trial_time_limit: seconds after which a candidate is given up as failed (``processes`` only).
+        trial_memory_limit: bytes above which a candidate is given up as failed (``processes`` only).
         resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it.
         space_options: options of the space.
         strategy_options: options of the strategy.
@@ -119,7 +123,12 @@ def search(
         raise SearchError(f"Expected a seed from 0. Received: {seed!r}")
     if budget is not None and not budget > 0:
         raise SearchError(f"Expected a budget above 0 seconds. Received: {budget:g}")
+    for what, limit in (("trial_time_limit", trial_time_limit), ("trial_memory_limit", trial_memory_limit)):
+        if limit is not None and not limit > 0:
+            raise SearchError(f"Expected {what} above 0. Received: {limit}")
     check_executor(executor, workers)
+    if isinstance(dataset, str):
+        dataset = absolute(dataset)  # the run may be continued from another folder
     data = load(dataset) if isinstance(dataset, str) else dataset
     frame = make_template(
         template,
@@ -152,7 +161,14 @@ def search(
     with opened(folder, settings, resume) as journal:
         evaluator = ProxyTraining(_words(dataset, folder), frame, training)
         loop = SearchLoop(where, how, evaluator, reward_function, limits, journal, trials, seed, budget, observer)
-        with make_executor(executor, evaluator, workers, folder / "workers") as running:
+        with make_executor(
+            executor,
+            evaluator,
+            workers,
+            time_limit=trial_time_limit,
+            memory_limit=trial_memory_limit,
+            logs=folder / "workers",
+        ) as running:
             found = loop.run(running)
         result = SearchResult(folder, tuple(found), time.monotonic() - start)
         if best_trials(found):
@@ -167,7 +183,7 @@ def _words(dataset: str | Dataset, folder: Path) -> str:
     path = folder / "dataset.npz"
     if not path.exists() or load(f"npz:{path}").fingerprint != dataset.fingerprint:
         save_npz(dataset, path)
-    return f"npz:{path}"
+    return f"npz:{path.resolve()}"
 
 
 def provenance(

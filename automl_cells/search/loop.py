@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ from automl_cells.strategies.base import Proposal, Strategy
 from automl_cells.strategies.random import Random
 
 MISSES_BEFORE_RANDOM = 50  # repeats or forbidden proposals in a row, after which one is drawn at random
+VERDICTS_KEPT = 50_000  # some 50 MB of proposals seen before
 MAX_MISSES = 20_000  # in a row, after which the limits are taken to be unsatisfiable or the space exhausted
 
 
@@ -74,6 +76,7 @@ class SearchLoop:
 
     def __post_init__(self) -> None:
         self._random = Random(self.space, self.trials, self.seed)
+        self._judge = lru_cache(maxsize=VERDICTS_KEPT)(self._judge_anew)  # genotypes are hashable
         for event in self.journal.events():
             self._replay(event)
 
@@ -91,7 +94,7 @@ class SearchLoop:
             self._next_proposal = max(self._next_proposal, event.data["proposal"] + 1)
             assert trial.reward is not None  # a repeat is written down when it is told
             self.strategy.tell(Proposal(trial.genotype, decisions, event.data["info"]), trial.reward)
-        elif trial.finished:
+        elif event.event in ("done", "failed"):
             assert trial.reward is not None
             self.strategy.tell(Proposal(trial.genotype, trial.decisions, trial.info), trial.reward)
 
@@ -138,7 +141,8 @@ class SearchLoop:
                     return list(self._trials)
         except KeyboardInterrupt:
             for number in self._proposals:
-                self._note(number, "stale")
+                if not self._trials[number].finished:  # it may have come while its answer was being dealt with
+                    self._note(number, "stale")
             raise
 
     def _spent(self, start: float) -> bool:
@@ -170,24 +174,25 @@ class SearchLoop:
             at_random = misses % (MISSES_BEFORE_RANDOM + 1) == MISSES_BEFORE_RANDOM
             strategy = self._random if at_random else self.strategy
             proposal = strategy.ask(np.random.default_rng([self.seed, asked]), number)
-            known = self._numbers.get(proposal.genotype.hash)
-            if known is not None:
-                self._repeat(known, asked, proposal)
-            elif self._allowed(proposal.genotype):
-                return self._new(number, asked, proposal), proposal
-            else:
+            digest = self._judge(proposal.genotype)
+            if digest is None:
                 forbidden += 1
+            elif (known := self._numbers.get(digest)) is not None:
+                self._repeat(known, asked, proposal)
+            else:
+                return self._new(number, asked, proposal), proposal
         raise SearchError(
             f"Expected a new genotype within {MAX_MISSES} proposals for trial {number}; raise the limits "
             f"({self.limits}) or ask for fewer trials. Received: {forbidden} above the limits, "
             f"{MAX_MISSES - forbidden} repeats"
         )
 
-    def _allowed(self, genotype: Genotype) -> bool:
+    def _judge_anew(self, genotype: Genotype) -> str | None:
+        """The canonical hash, or ``None`` above the limits. Costs more than asking, so verdicts are remembered."""
         try:
-            return self.limits.allow(self.evaluator.known(genotype))
+            return genotype.hash if self.limits.allow(self.evaluator.known(genotype)) else None
         except TemplateError:  # a network larger than any should be
-            return False
+            return None
 
     def _new(self, number: int, asked: int, proposal: Proposal) -> Trial:
         data = {
@@ -221,10 +226,10 @@ class SearchLoop:
         reward = self.evaluator.chance
         if failure is None:
             value = self._reward_of(evaluation.metrics)
-            if math.isfinite(value):
-                reward = max(value, reward)
-            else:
+            if not math.isfinite(value):
                 failure = f"the reward is {value}"
+            elif evaluation.metrics.get("accuracy", math.inf) > reward:
+                reward = max(value, reward)  # what guesses no better than chance earns the floor, however cheap it is
         self._note(
             answer.trial,
             "done" if failure is None else "failed",

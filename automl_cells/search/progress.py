@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from automl_cells.search.trials import Trial, best_trials
 
+_LOOK_EVERY = 0.1  # seconds between two looks at the trials, of which there may be thousands
 _LINE_EVERY = 5.0  # seconds between two lines where the output is not a terminal
 
 
@@ -27,6 +28,8 @@ class SearchProgress:
         self._at_start = 0
         self._shown = 0
         self._last_line = 0.0
+        self._last_look = 0.0
+        self._seen: tuple[list[Trial], int] = ([], 0)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("[bold]search"),
@@ -43,22 +46,30 @@ class SearchProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._show(final=True)
         self._progress.stop()
 
     def update(self, trials: list[Trial], running: int) -> None:
         """See `Observer.update`."""
+        self._seen = (trials, running)
+        if time.monotonic() - self._last_look >= _LOOK_EVERY:
+            self._show()
+
+    def _show(self, final: bool = False) -> None:
+        trials, running = self._seen
         finished = [trial for trial in trials if trial.finished]
+        now = self._last_look = time.monotonic()
         if self._start is None:
-            self._start, self._at_start = time.monotonic(), len(finished)
+            self._start, self._at_start = now, len(finished)
             self._shown = len(finished)
+            if trials and not self._console.is_terminal:
+                self._console.print(f"{len(finished)}/{self._total}  {running} running", highlight=False)
         text = self._text(finished, running)
         self._progress.update(self._task, completed=len(finished), description=text)
-        now = time.monotonic()
-        last = len(finished) == self._total
-        if not self._console.is_terminal and len(finished) > self._shown:
-            if last or now - self._last_line >= _LINE_EVERY:
-                self._console.print(f"{len(finished)}/{self._total}  {text}", highlight=False, soft_wrap=True)
-                self._last_line = now
+        due = final or now - self._last_line >= _LINE_EVERY
+        if not self._console.is_terminal and len(finished) > self._shown and due:
+            self._console.print(f"{len(finished)}/{self._total}  {text}", highlight=False, soft_wrap=True)
+            self._last_line = now
             self._shown = len(finished)
 
     def _text(self, finished: list[Trial], running: int) -> str:

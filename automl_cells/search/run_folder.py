@@ -44,7 +44,7 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
     except OSError as error:
         raise JournalError(f"Expected a folder that can be written to. Received: {folder} ({error.strerror})") from None
     try:
-        if path.exists():
+        if path.exists() and not _unused(path):
             if not resume:
                 raise SearchError(
                     f"Expected a folder without a search, or --resume to continue the one in it. Received: {folder}"
@@ -63,6 +63,12 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
         lock.release()
 
 
+def _unused(path: Path) -> bool:
+    """Whether a journal holds no event: a search that could not start leaves its folder free for another."""
+    with Journal(path) as journal:
+        return next(journal.events(), None) is None
+
+
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as the journal will give them back: tuples become lists."""
     try:
@@ -73,11 +79,11 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compare(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
     for name in sorted({*old, *new} - set(MAY_CHANGE)):
-        if old.get(name) != new.get(name):
-            raise SearchError(
-                f"Expected the settings of the search in {folder}: {name} {old.get(name)!r}. "
-                f"Received: {new.get(name)!r}"
-            )
+        one, other = old.get(name), new.get(name)
+        if name == "dataset" and one and other:  # the same data may be called by other words
+            one, other = one["fingerprint"], other["fingerprint"]
+        if one != other:
+            raise SearchError(f"Expected the settings of the search in {folder}: {name} {one!r}. Received: {other!r}")
 
 
 def read_run(folder: str | Path) -> tuple[dict[str, Any], list[Trial]]:

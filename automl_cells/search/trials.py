@@ -62,7 +62,8 @@ class Trial:
         if event.event == "repeat":
             return replace(self, repeats=self.repeats + 1)
         if event.event not in ("done", "failed"):
-            return replace(self, status=event.event)
+            # An interrupt can come right after an answer was written: what is answered stays answered.
+            return self if self.finished else replace(self, status=event.event)
         with _whole(event):
             data = event.data
             return replace(

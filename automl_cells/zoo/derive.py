@@ -37,7 +37,7 @@ def sample_images(entry: Entry, count: int = IMAGES) -> np.ndarray:
     except DataError as error:
         raise ZooError(
             f"Expected real images to measure with: the data set {reference.name!r} cannot be loaded by its name, so "
-            f"images must be given. Received: none ({error})"
+            f"images must be given (--dataset on the command line). Received: none ({error})"
         ) from None
     if dataset.fingerprint != reference.fingerprint:
         raise ZooError(

@@ -193,7 +193,7 @@ def test_a_list_too_long_for_memory_is_not_walked_to_its_end() -> None:
     assert time.process_time() - started < 2
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}], ids=str)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}], ids=["nan", "inf", "object", "set"])
 def test_provenance_that_json_cannot_hold_is_not_written(value: object, tmp_path: Path) -> None:
     with pytest.raises(GenotypeError, match="provenance"):
         write(BLOCK, tmp_path / "best.json", {"reward": value})

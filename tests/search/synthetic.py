@@ -83,6 +83,7 @@ class Behaviour(IntEnum):
     HANG = 8
     KILL = 9
     EXIT = 10
+    GROW = 11
 
 
 class Behaving(Evaluator):
@@ -130,6 +131,10 @@ class Behaving(Evaluator):
             case Behaviour.KILL:
                 print("the last words", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), 9)
+            case Behaviour.GROW:
+                kept = np.ones(300 * 2**17)  # 300 MiB, written to
+                while kept[0]:
+                    time.sleep(0.01)
             case Behaviour.EXIT:
                 os._exit(3)
         return Evaluation(metrics, 0.25, details={**details, "end": time.time()})

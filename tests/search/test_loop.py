@@ -207,6 +207,43 @@ def test_no_reward_is_below_chance(journal, value, told):
     assert (trial.status, trial.reward) == ("done", told)
 
 
+def test_what_guesses_no_better_than_chance_earns_the_floor_however_cheap_it_is(journal):
+    class Guesses(Instant):
+        def evaluate(self, genotype, seed):
+            return replace(super().evaluate(genotype, seed), metrics={"accuracy": self.chance})
+
+    (trial,) = run(journal, Guesses(), Script(Line(2), [1]), 1, reward=lambda metrics: 99.0)
+    assert (trial.status, trial.reward) == ("done", 10.0)
+
+
+def test_an_interrupt_right_after_an_answer_was_written_leaves_the_trial_done(tmp_path):
+    class Interrupted(Journal):
+        def append(self, trial, event, data=None):
+            super().append(trial, event, data)
+            if (trial, event) == (1, "done"):
+                raise KeyboardInterrupt
+
+    with Interrupted(tmp_path / "journal.sqlite", {}) as journal:
+        evaluator = Instant()
+        with pytest.raises(KeyboardInterrupt):
+            search_loop(journal, evaluator, Told(Line(9)), 5).run(SerialExecutor(evaluator))
+        assert [trial.finished for trial in trials_of(journal.events())] == [True, True]
+
+
+def test_a_proposal_seen_before_is_not_judged_again(journal):
+    class Counts(Instant):
+        judged = 0
+
+        def known(self, genotype):
+            self.judged += 1
+            return super().known(genotype)
+
+    evaluator = Counts()
+    loop = search_loop(journal, evaluator, Script(Line(4), [0, 0, 0, 1, 0, 1, 2]), 3)
+    loop.run(SerialExecutor(evaluator))
+    assert evaluator.judged == 3 + 3  # once when proposed, once when evaluated
+
+
 def test_a_spent_budget_starts_nothing_new_and_waits_for_what_runs(journal, monkeypatch):
     clock = iter([100.0, 100.0, 104.0, 109.9, 110.0, 110.1, 999.0])  # the start, then a look before each new one
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock), time=time.time))

@@ -134,6 +134,25 @@ def test_a_job_that_takes_too_long_is_given_up_while_others_answer_all_the_time(
     assert answer.evaluation.failure == "took longer than the time limit of 0.5 s"
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says how much memory a process has")
+def test_a_job_that_takes_too_much_memory_is_given_up(make):
+    executor = make(Behaving(), memory_limit=250 * 2**20)
+    pid = pid_of(executor)
+    found = answers(executor, jobs(Behaviour.GROW, Behaviour.ANSWER))
+    assert found[0].failure == "took more than the memory limit of 250 MiB"
+    assert found[1].failure is None
+    assert gone([pid])
+
+
+def test_a_worker_that_dies_while_idle_costs_no_job(make):
+    executor = make(Behaving())
+    os.kill(pid_of(executor), signal.SIGKILL)
+    time.sleep(0.3)
+    executor.submit(Job(7, block(1), Behaviour.ANSWER))
+    answer = executor.next_result(timeout=60)
+    assert (answer.trial, answer.evaluation.failure) == (7, None)
+
+
 def test_waiting_ends_with_the_timeout(make):
     executor = make(Behaving())
     pid_of(executor)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from automl_cells.builder import cost, plan, template
-from automl_cells.datasets import from_arrays, load
+from automl_cells.datasets import from_arrays, load, save_npz
 from automl_cells.errors import AutoMLCellsError, DataError, SearchError, SpaceError, StrategyError, TemplateError
 from automl_cells.evaluation import proxy_protocol
 from automl_cells.evaluation.rewards import blockqnn_early_stop
@@ -42,7 +42,8 @@ def test_a_search_on_digits_from_end_to_end(found):
         assert 0 <= trial.metrics["accuracy"] <= 100
         assert trial.details["batch_size"] == 64
         assert len(trial.details["curve"]) == 1
-        assert trial.reward == max(10.0, blockqnn_early_stop(trial.metrics))  # the space's own reward
+        earned = blockqnn_early_stop(trial.metrics)  # the space's own reward
+        assert trial.reward == (max(10.0, earned) if trial.metrics["accuracy"] > 10.0 else 10.0)
         frame = template("cifar", repeats=1, filters=(4,), input_shape=(8, 8, 1), classes=10)
         assert trial.metrics["parameters"] == cost(plan(trial.genotype, frame)).parameters
     assert found.seconds > 0
@@ -94,7 +95,7 @@ def test_arrays_reach_worker_processes(tmp_path):
 def test_other_arrays_are_another_search(tmp_path):
     arguments = {"out": tmp_path, "trials": 1, "executor": "serial", "strategy": "random", **TINY}
     search(quarters(), **arguments)
-    with pytest.raises(SearchError, match=r"Expected the settings of the search in .*: dataset \{.*Received: \{"):
+    with pytest.raises(SearchError, match=r"Expected the settings of the search in .*: dataset 'sha256:.*Received: 'sha256:"):
         search(quarters(seed=1), resume=True, **arguments)
     (tmp_path / "journal.sqlite").unlink()
     search(quarters(seed=1), **arguments)  # not on the arrays that an earlier search has left
@@ -127,9 +128,34 @@ def test_options_survive_a_resume(tmp_path):
     assert [trial.genotype for trial in again.trials] == [trial.genotype for trial in first.trials]
 
 
+def test_the_same_file_may_be_named_in_another_way_when_a_search_is_resumed(tmp_path, monkeypatch):
+    save_npz(quarters(), tmp_path / "data.npz")
+    arguments = {"out": tmp_path / "run", "trials": 1, "executor": "serial", "strategy": "random", **TINY}
+    monkeypatch.chdir(tmp_path)
+    search("npz:data.npz", **arguments)
+    assert read_run(tmp_path / "run")[0]["dataset"]["words"] == f"npz:{tmp_path / 'data.npz'}"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(search("npz:../data.npz", resume=True, **arguments).trials) == 1
+
+
+@pytest.mark.parametrize("limit", ["trial_time_limit", "trial_memory_limit"])
+def test_limits_of_a_trial_are_checked_first(limit, tmp_path):
+    with pytest.raises(SearchError, match=f"Expected {limit} above 0. Received: 0"):
+        search("digits", out=tmp_path / "run", trials=1, **{limit: 0}, **TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_that_could_not_start_leaves_its_folder_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "MAX_MISSES", 300)
+    with pytest.raises(SearchError, match="above the limits"):
+        search(quarters(), out=tmp_path, trials=1, executor="serial", max_params=50, **TINY)
+    assert len(search(quarters(), out=tmp_path, trials=1, executor="serial", **TINY).trials) == 1
+
+
 def test_limits_reach_the_search(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "MAX_MISSES", 300)
-    with pytest.raises(SearchError, match=r"max_params=50, max_flops=5000000000.*above the limits"):
+    with pytest.raises(SearchError, match=r"at most 50 parameters, 5,000,000,000 multiply-adds.*above the limits"):
         search(quarters(), out=tmp_path, trials=1, executor="serial", max_params=50, **TINY)
 
 

@@ -42,6 +42,7 @@ def test_a_file_gets_a_line_now_and_then_with_the_time_left(clock, console):
         progress.update([trial(0, 60.0), trial(1, 50.0), trial(2, 10.0, "failed")], 2)
         progress.update([trial(0, 60.0), trial(1, 50.0), trial(2, 10.0, "failed")], 3)  # nothing has finished
     assert shown(console) == [
+        "0/10  2 running",
         "1/10  best reward 60.00 (accuracy 61.0 %) · last 60.00 · 1 running · 4:30 left",
         "3/10  best reward 60.00 (accuracy 61.0 %) · last failed · 1 failed · 2 running · 3:30 left",
     ]
@@ -64,7 +65,8 @@ def test_what_an_earlier_session_did_does_not_count_into_the_time_left(clock, co
         progress.update(before, 1)
         clock.now += 20
         progress.update([*before, trial(6, 40.0)], 1)
-    assert shown(console) == ["7/10  best reward 50.00 (accuracy 51.0 %) · last 40.00 · 1 running · 1:00 left"]
+    assert shown(console)[0] == "6/10  1 running"
+    assert shown(console)[1:] == ["7/10  best reward 50.00 (accuracy 51.0 %) · last 40.00 · 1 running · 1:00 left"]
 
 
 def test_the_last_is_the_one_that_ended_last(clock, console):

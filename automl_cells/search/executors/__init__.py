@@ -29,11 +29,21 @@ def check(name: str, workers: int) -> None:
         raise SearchError(f"Expected one worker for the executor 'serial'. Received: {workers}")
 
 
-def executor(name: str, evaluator: Evaluator, workers: int, logs: Path | None = None) -> Executor:
-    """The executor of that name.
+def executor(
+    name: str,
+    evaluator: Evaluator,
+    workers: int,
+    *,
+    time_limit: float | None = None,
+    memory_limit: int | None = None,
+    logs: Path | None = None,
+) -> Executor:
+    """The executor of that name; only ``processes`` can keep limits and logs.
 
     Raises:
         SearchError: as `check`, or an evaluator that cannot leave its process.
     """
     check(name, workers)
-    return SerialExecutor(evaluator) if name == "serial" else ProcessesExecutor(evaluator, workers, logs=logs)
+    if name == "serial":
+        return SerialExecutor(evaluator)
+    return ProcessesExecutor(evaluator, workers, time_limit=time_limit, memory_limit=memory_limit, logs=logs)

@@ -21,6 +21,14 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory that a process occupies, in bytes; 0 where the system does not say (only Linux does)."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def worker_environment(worker: int, workers: int) -> dict[str, str]:
     """The environment of worker number `worker` of `workers`.
 

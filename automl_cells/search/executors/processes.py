@@ -25,7 +25,7 @@ from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluation, Evaluator
 from automl_cells.genotypes import to_document
 from automl_cells.search.executors.base import Answer, Executor, Job
-from automl_cells.search.executors.devices import worker_environment
+from automl_cells.search.executors.devices import resident_bytes, worker_environment
 
 _TICK = 0.5  # seconds between two looks at the time limits
 
@@ -38,6 +38,8 @@ class ProcessesExecutor(Executor):
         workers: number of processes.
         recycle_after: jobs after which a worker is replaced.
         time_limit: seconds after which a job is given up as failed; ``None`` for no limit.
+        memory_limit: bytes of resident memory above which a worker is ended and its job failed; ``None`` for no limit.
+            Looked at every half second, on Linux only.
         logs: folder for what the workers print, one file a worker; by default a temporary one.
 
     Raises:
@@ -52,6 +54,7 @@ class ProcessesExecutor(Executor):
         *,
         recycle_after: int = 32,
         time_limit: float | None = None,
+        memory_limit: int | None = None,
         logs: str | Path | None = None,
     ) -> None:
         if workers < 1 or recycle_after < 1:
@@ -60,6 +63,7 @@ class ProcessesExecutor(Executor):
         self._settings = json.dumps({"sys_path": sys.path, "spec": evaluator.spec()}) + "\n"
         self._recycle_after = recycle_after
         self._time_limit = time_limit
+        self._memory_limit = memory_limit
         self._temporary = tempfile.TemporaryDirectory(prefix="automl-cells-") if logs is None else None
         self._logs = Path(logs if logs is not None else self._temporary.name)  # type: ignore[union-attr]
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -78,14 +82,14 @@ class ProcessesExecutor(Executor):
 
     def _dispatch(self) -> None:
         for worker in self._workers:
-            if self._jobs and worker.ready and worker.job is None:
-                worker.give(self._jobs.popleft())
+            if self._jobs and worker.ready and worker.job is None and worker.give(self._jobs[0]):
+                self._jobs.popleft()
 
     def next_result(self, timeout: float | None = None) -> Answer | None:
         """See `Executor.next_result`."""
         end = None if timeout is None else time.monotonic() + timeout
         while self._jobs or any(worker.job for worker in self._workers):
-            self._kill_overdue()
+            self._enforce_limits()
             left = _TICK if end is None else min(_TICK, end - time.monotonic())
             try:
                 worker, message = self._messages.get(timeout=max(0.0, left))
@@ -134,12 +138,15 @@ class ProcessesExecutor(Executor):
         worker.stop()
         self._workers[self._workers.index(worker)] = self._start(worker.number)
 
-    def _kill_overdue(self) -> None:
-        if self._time_limit is None:
-            return
+    def _enforce_limits(self) -> None:
         for worker in self._workers:
-            if worker.job is not None and time.monotonic() - worker.since > self._time_limit:
+            if worker.job is None or worker.why is not None:
+                continue
+            if self._time_limit is not None and time.monotonic() - worker.since > self._time_limit:
                 worker.why = f"took longer than the time limit of {self._time_limit:g} s"
+            elif self._memory_limit is not None and resident_bytes(worker.process.pid) > self._memory_limit:
+                worker.why = f"took more than the memory limit of {self._memory_limit / 2**20:.0f} MiB"
+            if worker.why is not None:
                 worker.process.kill()
 
     def cancel(self, trial: int) -> bool:
@@ -206,20 +213,23 @@ class _Worker:
                     self.process.kill()
         messages.put((self, None))
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str) -> bool:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(line.encode())
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has died; its listener says so
+            return False  # it has died; its listener says so
+        return True
 
-    def give(self, job: Job) -> None:
-        """Hand over one job."""
+    def give(self, job: Job) -> bool:
+        """Hand over one job; ``False`` if the worker died while it had nothing to do."""
+        document = {"trial": job.trial, "genotype": to_document(job.genotype), "seed": job.seed}
+        if not self._write(json.dumps(document) + "\n"):
+            return False
         self.job = job
         self.since = time.monotonic()
-        document = {"trial": job.trial, "genotype": to_document(job.genotype), "seed": job.seed}
-        self._write(json.dumps(document) + "\n")
+        return True
 
     def last_line(self) -> str:
         """The last line that the worker printed: mostly the error that ended it."""

@@ -1,0 +1,29 @@
+import io
+
+from rich.console import Console
+
+from automl_cells.training.progress import ShowProgress
+
+
+def shown(terminal, epochs=60, done=0):
+    stream = io.StringIO()
+    progress = ShowProgress(Console(file=stream, force_terminal=terminal, width=200), epochs, done)
+    progress.on_train_begin()
+    for epoch in range(done, epochs):
+        progress.on_epoch_end(epoch, {"loss": 0.5, "val_accuracy": 0.9})
+    progress.close()
+    return stream.getvalue()
+
+
+def test_a_file_gets_few_plain_lines_the_last_epoch_among_them():
+    lines = shown(terminal=False).splitlines()
+    assert 10 <= len(lines) <= 12
+    assert lines[0].startswith("epoch 1/60  loss 0.500  validation accuracy 90.00 %")
+    assert lines[-1].startswith("epoch 60/60")
+    assert lines[-1].endswith("0 s left")
+
+
+def test_a_terminal_gets_a_bar_that_starts_where_the_training_does():
+    text = shown(terminal=True, epochs=4, done=2)
+    for word in ("100%", "epoch 4/4", "left"):
+        assert word in text
