@@ -6,6 +6,8 @@ loop    milliseconds a trial of the search loop itself: an evaluator that return
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 import json
 import os
 import platform
@@ -15,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from automl_cells.builder import template
+from rich.console import Console
+
+from automl_cells.builder import Template, template
 from automl_cells.evaluation import Evaluation, Limits, reward
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.files import write_atomically
@@ -23,6 +27,7 @@ from automl_cells.genotypes import Genotype
 from automl_cells.search.executors import SerialExecutor
 from automl_cells.search.journal import Journal
 from automl_cells.search.loop import SearchLoop
+from automl_cells.search.progress import SearchProgress
 from automl_cells.spaces import space
 from automl_cells.strategies import strategy
 
@@ -36,23 +41,39 @@ class _Instant(ProxyTraining):
 
 
 def loop(trials: int = 2000, runs: int = 3) -> dict[str, Any]:
-    """The search loop's own time: proposal, canonical hash, limits, journal, Q-learning with its replay."""
+    """The search loop's own time: proposals, canonical hashes, limits, journal, Q-learning's replay, progress display.
+
+    With the template's limits, and with 100,000 parameters, which two of three proposals exceed.
+    """
     frame = template("cifar", repeats=1, filters=(16, 32, 64), input_shape=(8, 8, 1))
+    result: dict[str, Any] = {"trials": trials, "runs": runs}
+    for name, limit in itertools.product(("random", "q_learning"), (frame.max_params, 100_000)):
+        times = [_one_loop(name, trials, seed, frame, Limits(limit, frame.max_flops)) for seed in range(runs)]
+        result[f"{name}, at most {limit:,} parameters"] = {
+            "ms_per_trial": statistics.median(times),
+            "min": min(times),
+            "max": max(times),
+        }
+    return result
+
+
+def _one_loop(name: str, trials: int, seed: int, frame: Template, limits: Limits) -> float:
+    """Milliseconds a trial of one search."""
     where = space("blockqnn")
     evaluator = _Instant("digits", frame)
-    result: dict[str, Any] = {"trials": trials, "runs": runs}
-    for name in ("random", "q_learning"):
-        times = []
-        for seed in range(runs):
-            with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite", {}) as journal:
-                how = strategy(name, where, trials, seed)
-                limits = Limits(frame.max_params, frame.max_flops)
-                start = time.perf_counter()
-                search = SearchLoop(where, how, evaluator, reward("blockqnn_early_stop"), limits, journal, trials, seed)
-                search.run(SerialExecutor(evaluator))
-                times.append(1000 * (time.perf_counter() - start) / trials)
-        result[name] = {"ms_per_trial": statistics.median(times), "min": min(times), "max": max(times)}
-    return result
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Journal(Path(folder) / "journal.sqlite", {}) as journal,
+        SearchProgress(trials, console) as progress,
+    ):
+        how = strategy(name, where, trials, seed)
+        value = reward("blockqnn_early_stop")
+        start = time.perf_counter()
+        SearchLoop(where, how, evaluator, value, limits, journal, trials, seed, None, progress).run(
+            SerialExecutor(evaluator)
+        )
+        return 1000 * (time.perf_counter() - start) / trials
 
 
 BENCHMARKS = {"loop": loop}

@@ -23,9 +23,11 @@ from automl_cells.genotypes.block import (
 )
 
 
-def plan_block_network(genotype: BlockGenotype, template: Template, include_top: bool, pooling: str | None) -> Plan:
+def plan_block_network(
+    genotype: BlockGenotype, template: Template, include_top: bool, pooling: str | None, max_params: int | None
+) -> Plan:
     """Stem, stages of ``template.repeats`` blocks with a 2×2 max pooling between, head. See `builder.plan`."""
-    net = PlanBuilder(template.input_shape)
+    net = PlanBuilder(template.input_shape, max_params)
     position = _stem(net, template)
     for stage, filters in enumerate(template.filters, start=1):
         if stage > 1:

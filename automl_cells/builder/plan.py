@@ -6,6 +6,7 @@ two composites that recur everywhere: the pre-activation convolution (BlockQNN's
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from automl_cells.errors import TemplateError
@@ -14,6 +15,10 @@ MAX_PLAN_LAYERS = 20_000  # bounds what a genotype and a template can ask for to
 
 Shape = tuple[int | None, int | None, int]
 """(height, width, channels) of a feature map; height and width are None where any size is accepted."""
+
+
+class TooManyParametersError(TemplateError):
+    """Planning stopped at the limit of parameters."""
 
 
 class Layer(NamedTuple):
@@ -41,11 +46,18 @@ Plan = tuple[Layer, ...]
 
 
 class PlanBuilder:
-    """Appends layers one by one; every method returns the position of the new layer's output."""
+    """Appends layers one by one; every method returns the position of the new layer's output.
 
-    def __init__(self, input_shape: Shape) -> None:
+    Args:
+        input_shape: of the images.
+        max_params: weights of convolutions above which planning stops: blocks drawn at random explode, and most of a
+            search's proposals need not be planned to their end to be refused. ``None`` for no limit.
+    """
+
+    def __init__(self, input_shape: Shape, max_params: int | None = None) -> None:
         self.layers: list[Layer] = [Layer("input", "input", (), input_shape)]
         self._relus: dict[int, int] = {}
+        self._left = math.inf if max_params is None else max_params
 
     def plan(self) -> Plan:
         """The layers so far."""
@@ -69,7 +81,10 @@ class PlanBuilder:
 
     def conv(self, name: str, source: int, filters: int, kernel: int, stride: int = 1) -> int:
         """Convolution without bias, ``same`` padding."""
-        height, width, _ = self.layers[source].shape
+        height, width, channels = self.layers[source].shape
+        self._left -= kernel * kernel * channels * filters
+        if self._left < 0:
+            raise TooManyParametersError("Expected a network within the limit of parameters. Received: a larger one")
         return self._append(
             name, "conv", (source,), (_strided(height, stride), _strided(width, stride), filters), kernel, stride
         )

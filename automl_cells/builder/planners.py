@@ -13,7 +13,14 @@ from automl_cells.genotypes.base import Genotype
 _PLANNERS: dict[str, Callable[..., Plan]] = {"block": plan_block_network}
 
 
-def plan(genotype: Genotype, template: Template, *, include_top: bool = True, pooling: str | None = None) -> Plan:
+def plan(
+    genotype: Genotype,
+    template: Template,
+    *,
+    include_top: bool = True,
+    pooling: str | None = None,
+    max_params: int | None = None,
+) -> Plan:
     """The flat list of layers of the network that `genotype` makes in `template`.
 
     Args:
@@ -21,14 +28,16 @@ def plan(genotype: Genotype, template: Template, *, include_top: bool = True, po
         template: what surrounds it, with all sizes.
         include_top: end with global average pooling and the linear layer (without softmax, which has no cost).
         pooling: without the top: ``None`` (a feature map), ``"avg"`` or ``"max"``.
+        max_params: stop planning as soon as the convolutions alone have more weights.
 
     Raises:
         GenotypeError: no builder for this kind of genotype.
         TemplateError: an unknown pooling, or more layers than any network should have.
+        TooManyParametersError: more than `max_params`, a kind of `TemplateError`.
     """
     if pooling not in (None, "avg", "max"):
         raise TemplateError(f"Expected pooling None, 'avg' or 'max'. Received: {pooling!r}")
     planner = _PLANNERS.get(genotype.kind)
     if planner is None:
         raise GenotypeError(f"Expected a genotype of a kind among {sorted(_PLANNERS)}. Received: {genotype.kind}")
-    return planner(genotype, template, include_top, pooling)
+    return planner(genotype, template, include_top, pooling, max_params)

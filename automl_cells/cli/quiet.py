@@ -46,3 +46,4 @@ def import_framework() -> None:
             import tensorflow as tf
 
             tf.constant(0)  # the first operation writes the rest of the notes
+            tf.get_logger().setLevel("ERROR")  # advice about retracing is for developers

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl_cells.errors import SearchError
+from automl_cells.errors import SearchError, TemplateError
+from automl_cells.evaluation.limits import Limits
 from automl_cells.genotypes.base import Genotype
 
 
@@ -77,6 +78,13 @@ class Evaluator(ABC):
     def known(self, genotype: Genotype) -> dict[str, float]:
         """The metrics that need no training (parameters, FLOPs, density …); what limits are checked on."""
         return {}
+
+    def allows(self, genotype: Genotype, limits: Limits) -> bool:
+        """Whether what is known of a candidate keeps the limits; a network too large to be planned does not."""
+        try:
+            return limits.allow(self.known(genotype))
+        except TemplateError:
+            return False
 
     def spec(self) -> dict[str, Any]:
         """How another process makes this evaluator again: see `from_spec`.

@@ -23,7 +23,9 @@ from automl_cells.builder.cost import cost
 from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, from_document
 from automl_cells.datasets import Dataset, load, stratified_split
+from automl_cells.errors import TemplateError
 from automl_cells.evaluation.base import Evaluation, Evaluator
+from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.genotypes.base import Genotype
 from automl_cells.genotypes.block import BlockGenotype
@@ -83,7 +85,17 @@ class ProxyTraining(Evaluator):
 
     def known(self, genotype: Genotype) -> dict[str, float]:
         """Parameters, multiply-adds and density, from plan and graph."""
-        price = cost(plan(genotype, self.template))
+        return self._known(genotype)
+
+    def allows(self, genotype: Genotype, limits: Limits) -> bool:
+        """As `Evaluator.allows`; a network that is far too large is not planned to its end."""
+        try:
+            return limits.allow(self._known(genotype, limits.max_params))
+        except TemplateError:  # too many parameters, or more layers than any network should have
+            return False
+
+    def _known(self, genotype: Genotype, max_params: int | None = None) -> dict[str, float]:
+        price = cost(plan(genotype, self.template, max_params=max_params))
         known: dict[str, float] = {"parameters": price.parameters, "density": genotype.graph().density}
         if price.flops is not None and self._reference_flops is not None:
             known |= {"flops": price.flops, "reference_flops": self._reference_flops}

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from automl_cells.errors import SearchError, TemplateError
+from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluator
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.rewards import Reward
@@ -189,10 +189,7 @@ class SearchLoop:
 
     def _judge_anew(self, genotype: Genotype) -> str | None:
         """The canonical hash, or ``None`` above the limits. Costs more than asking, so verdicts are remembered."""
-        try:
-            return genotype.hash if self.limits.allow(self.evaluator.known(genotype)) else None
-        except TemplateError:  # a network larger than any should be
-            return None
+        return genotype.hash if self.evaluator.allows(genotype, self.limits) else None
 
     def _new(self, number: int, asked: int, proposal: Proposal) -> Trial:
         data = {

@@ -85,7 +85,7 @@ class BlockQNN(Space):
 
     def genotype(self, state: State) -> BlockGenotype:
         """The block of a terminal state."""
-        return BlockGenotype.from_codes(state)
+        return BlockGenotype(tuple(Code(*code) for code in state[:-1]))
 
     def decisions(self, genotype: Genotype) -> tuple[Code, ...]:
         """The codes of a block, terminal included.

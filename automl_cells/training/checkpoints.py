@@ -31,7 +31,6 @@ class State:
         seconds: time spent so far, over all sittings.
         best_epoch: the epoch (from 1) whose weights are kept; 0 before the first.
         best_accuracy: its validation accuracy, 0 to 1.
-        best_loss: its validation loss.
         history: for each quantity its value in each epoch.
     """
 
@@ -39,7 +38,6 @@ class State:
     seconds: float = 0.0
     best_epoch: int = 0
     best_accuracy: float = -1.0
-    best_loss: float = math.inf
     history: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -120,8 +118,8 @@ def _variables(model: keras.Model) -> list[Any]:
 class KeepCheckpoints(keras.callbacks.Callback):
     """Writes a checkpoint after every epoch and keeps the weights of the best.
 
-    The best epoch has the highest validation accuracy; among equals the one with the lowest validation loss. Without
-    validation images the last epoch is kept.
+    The best epoch has the highest validation accuracy; among equals the latest, whose learning rate is the lowest: with
+    few validation images many epochs tie, and a low loss on them can be luck. Without any the last epoch is kept.
 
     Args:
         checkpoints: where to.
@@ -141,10 +139,10 @@ class KeepCheckpoints(keras.callbacks.Callback):
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Keep the weights if this validation is the best so far; averaged weights are still in the model here."""
         logs = logs or {}
-        accuracy, loss = logs.get("accuracy", 0.0), logs.get("loss", math.inf)
-        if (accuracy, -loss) > (self.state.best_accuracy, -self.state.best_loss):
+        accuracy = logs.get("accuracy", 0.0)
+        if accuracy >= self.state.best_accuracy:
             save_weights(self.network, self.checkpoints.best, dtype="float32")
-            self.state.best_accuracy, self.state.best_loss = float(accuracy), float(loss)
+            self.state.best_accuracy = float(accuracy)
             self.state.best_epoch = self.state.epoch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

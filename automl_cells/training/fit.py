@@ -62,7 +62,7 @@ def train(
 ) -> TrainingResult:
     """Train the network that `genotype` makes in `template`, and measure it once on the test images.
 
-    The weights of the epoch with the highest validation accuracy are kept (ties: the lowest loss), rounded to float16.
+    The weights of the epoch with the highest validation accuracy are kept (ties: the latest), rounded to float16.
     What is reported is the accuracy of the rounded weights, read back from the file. Sets the global seeds of Python,
     NumPy and Keras.
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from automl_cells.builder import Cost, Layer, Plan, cost, plan, template
+from automl_cells.builder.plan import TooManyParametersError
 from automl_cells.errors import GenotypeError, TemplateError
 from automl_cells.genotypes import BlockGenotype, load
 from automl_cells.genotypes.block import Code, terminal
@@ -198,3 +199,17 @@ def test_a_genotype_without_a_planner_is_refused() -> None:
 
     with pytest.raises(GenotypeError, match=r"a kind among \['block'.*\]\. Received: alien"):
         plan(Alien(), template())
+
+
+def test_planning_stops_at_the_limit_of_parameters():
+    block = load("block_qnn_s")
+    frame = template("cifar")
+    weights = sum(
+        layer.kernel**2 * layers[layer.inputs[0]].shape[2] * layer.shape[2]
+        for layers in [plan(block, frame)]
+        for layer in layers
+        if layer.op == "conv"
+    )
+    assert plan(block, frame, max_params=weights) == plan(block, frame)
+    with pytest.raises(TooManyParametersError, match="within the limit of parameters"):
+        plan(block, frame, max_params=weights - 1)

@@ -3,7 +3,7 @@ import pytest
 
 from automl_cells.builder import build, cost, plan, template
 from automl_cells.datasets import from_arrays, load
-from automl_cells.evaluation import proxy_protocol
+from automl_cells.evaluation import Limits, proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import blockqnn_early_stop
 from automl_cells.genotypes import BlockGenotype
@@ -82,3 +82,13 @@ def test_the_test_images_are_never_looked_at():
     one_epoch = proxy_protocol(SHORT, epochs=1)
     metrics = [ProxyTraining(each, FRAME, one_epoch).evaluate(CONV, 1).metrics for each in (data, garbled)]
     assert metrics[0] == metrics[1]
+
+
+def test_what_is_allowed_is_what_is_known_to_keep_the_limits():
+    evaluator = ProxyTraining("digits", template("cifar", repeats=1, filters=(4, 8), input_shape=(8, 8, 1)))
+    block = load_genotype("block_qnn_s")
+    parameters = int(evaluator.known(block)["parameters"])
+    assert evaluator.allows(block, Limits(parameters))
+    assert not evaluator.allows(block, Limits(parameters - 1))  # found at the end of the plan
+    assert not evaluator.allows(block, Limits(100))  # found long before
+    assert not evaluator.allows(block, Limits(max_flops=10))

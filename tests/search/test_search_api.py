@@ -95,7 +95,9 @@ def test_arrays_reach_worker_processes(tmp_path):
 def test_other_arrays_are_another_search(tmp_path):
     arguments = {"out": tmp_path, "trials": 1, "executor": "serial", "strategy": "random", **TINY}
     search(quarters(), **arguments)
-    with pytest.raises(SearchError, match=r"Expected the settings of the search in .*: dataset 'sha256:.*Received: 'sha256:"):
+    with pytest.raises(
+        SearchError, match=r"Expected the settings of the search in .*: dataset 'sha256:.*Received: 'sha256:"
+    ):
         search(quarters(seed=1), resume=True, **arguments)
     (tmp_path / "journal.sqlite").unlink()
     search(quarters(seed=1), **arguments)  # not on the arrays that an earlier search has left
