@@ -69,7 +69,8 @@ def train_top(
         announce: called with rank (from 1) and trial before each training.
 
     Returns:
-        The trainings, best validation accuracy first (then lower parameters).
+        The trainings, best validation accuracy first; where few validation images tie, the search's reward decides,
+        which rests on other held-out images.
 
     Raises:
         TrainingError: `top` is not positive, no candidate succeeded, or a folder in the way.
@@ -106,7 +107,7 @@ def train_top(
             trial.genotype, data, frame, recipe, out=out, provenance=origin, seed=seed, progress=progress, resume=True
         )
         results.append(TopResult(trial, out, trained.metrics))
-    results.sort(key=lambda result: (-(result.metrics["validation_accuracy"] or 0.0), result.metrics["parameters"]))
+    results.sort(key=_validation_then_reward, reverse=True)
     rows = [
         {
             "trial": r.trial.number,
@@ -119,6 +120,10 @@ def train_top(
     ]
     write_atomically(folder / SUMMARY, json.dumps(rows, indent=1) + "\n")
     return results
+
+
+def _validation_then_reward(result: TopResult) -> tuple[float, float]:
+    return result.metrics["validation_accuracy"] or 0.0, result.trial.reward or 0.0
 
 
 def _distinct(trials: Sequence[Trial], frame: Template) -> list[Trial]:
