@@ -10,6 +10,8 @@ from keras import ops
 
 from automl_cells.training.recipes import Recipe
 
+EMA_SHARE = 0.05  # of the training that averaged weights may look back over
+
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then constant, cosine to zero, or steps.
@@ -47,6 +49,21 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return {"recipe": self.recipe.model_dump(mode="json"), "total_steps": self.total_steps}
 
 
+def ema_momentum(recipe: Recipe, total_steps: int) -> float:
+    """The recipe's weight of the past, or less where it would look back over more than a twentieth of the training.
+
+    An average with momentum m looks back over 1 / (1 - m) steps; in a short training the recipe's own would still hold
+    the first weights at the end.
+
+    Example:
+        >>> from automl_cells.training import recipe
+        >>> [round(ema_momentum(recipe("plain", ema=0.99), steps), 4) for steps in (10, 100, 1000, 4000)]
+        [0.0, 0.8, 0.98, 0.99]
+    """
+    horizon = max(1.0, EMA_SHARE * total_steps)
+    return min(recipe.ema if recipe.ema is not None else 1.0, 1 - 1 / horizon)
+
+
 def make_optimizer(recipe: Recipe, total_steps: int, model: keras.Model) -> keras.optimizers.Optimizer:
     """The optimizer of a recipe; only the kernels of `model` decay."""
     common: dict[str, Any] = {
@@ -54,7 +71,7 @@ def make_optimizer(recipe: Recipe, total_steps: int, model: keras.Model) -> kera
         "weight_decay": recipe.weight_decay or None,
         "global_clipnorm": recipe.clip_norm,
         "use_ema": recipe.ema is not None,
-        "ema_momentum": recipe.ema if recipe.ema is not None else 0.99,
+        "ema_momentum": ema_momentum(recipe, total_steps),
     }
     if recipe.optimizer == "adamw":
         common["weight_decay"] = recipe.weight_decay  # AdamW does not take None

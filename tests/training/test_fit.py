@@ -10,7 +10,7 @@ from automl_cells.builder.template import from_document
 from automl_cells.datasets import Preprocessing, from_arrays, stratified_split
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import BlockGenotype, load, serialization
-from automl_cells.training import load_weights, recipe, train
+from automl_cells.training import load_weights, optimization, recipe, train
 from automl_cells.training.checkpoints import KeepCheckpoints
 from automl_cells.training.fit import accuracy
 
@@ -109,7 +109,8 @@ def test_a_training_interrupted_before_its_entry_was_written_only_writes_it(run,
     assert {file.name for file in tmp_path.iterdir()} == {"checkpoints", "entry"}
 
 
-def test_averaged_weights_are_what_is_validated_and_kept(tmp_path):
+def test_averaged_weights_are_what_is_validated_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(optimization, "EMA_SHARE", 1e9)  # a slow average in a short training, so that it shows
     chosen = recipe(SHORT, ema=0.999999, label_smoothing=0.1, weight_decay=0, epochs=2)
     result = train(BLOCK, bars(), FRAME, chosen, out=tmp_path)
     dataset = bars()

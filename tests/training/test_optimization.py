@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from automl_cells.training import recipe
-from automl_cells.training.optimization import LearningRate, make_optimizer
+from automl_cells.training.optimization import LearningRate, ema_momentum, make_optimizer
 
 
 def rates(at, total, **changes):
@@ -57,3 +57,10 @@ def test_the_gradient_is_clipped_as_a_whole():
     made.build(model.trainable_variables)
     made.apply([keras.ops.convert_to_tensor([[3.0]]), keras.ops.convert_to_tensor([4.0])])  # norm 5
     np.testing.assert_allclose(np.ravel([v.numpy().item() for v in model.weights]), [-0.6, -0.8], rtol=1e-6)
+
+
+def test_a_short_training_averages_over_a_twentieth_of_it():
+    assert ema_momentum(recipe("plain", ema=0.99), 400) == pytest.approx(0.95)  # 20 steps
+    assert ema_momentum(recipe("plain", ema=0.99), 2000) == pytest.approx(0.99)
+    assert ema_momentum(recipe("plain", ema=0.99), 10_000) == 0.99
+    assert ema_momentum(recipe("plain", ema=0.99), 3) == 0.0
