@@ -49,4 +49,9 @@ def resolve(run_or_entry: str | Path, shelf: Shelf | None = None) -> Entry:
             raise ZooError(
                 f"Expected the folder of a training run or of an entry, with {MODEL}. Received: {run_or_entry}"
             ) from None
+        if len(Path(run_or_entry).parts) > 2:  # no address has so many
+            raise ZooError(
+                f"Expected the folder of a training run or of an entry, or an address name/tag-vN. "
+                f"Received: {run_or_entry} (no such folder)"
+            ) from None
         raise ZooError(f"Expected a run, the folder of an entry, or an address: {error}") from None
