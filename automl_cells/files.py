@@ -8,6 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+WORD = r"[a-z0-9_]{1,100}"
+"""Pattern of a name or tag on a shelf, which is also the name of a folder on every system."""
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

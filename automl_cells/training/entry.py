@@ -17,7 +17,7 @@ import keras
 from automl_cells.builder import Template, cost, plan
 from automl_cells.datasets import Dataset
 from automl_cells.errors import TrainingError
-from automl_cells.files import write_atomically
+from automl_cells.files import WORD, write_atomically
 from automl_cells.genotypes import Genotype
 from automl_cells.genotypes import write as write_genotype
 from automl_cells.training.recipes import Recipe
@@ -25,7 +25,6 @@ from automl_cells.training.recipes import Recipe
 FORMAT = "automl_cells/model"
 VERSION = 1
 WEIGHTS = "model.weights.h5"
-_WORD = re.compile(r"[a-z0-9_]{1,100}")
 
 
 def check_word(word: str, what: str) -> str:
@@ -34,7 +33,7 @@ def check_word(word: str, what: str) -> str:
     Raises:
         TrainingError: it cannot.
     """
-    if not _WORD.fullmatch(word):
+    if not re.fullmatch(WORD, word):
         raise TrainingError(f"Expected a {what} of a-z, 0-9 and '_', at most 100. Received: {word!r:.120}")
     return word
 

@@ -6,8 +6,8 @@ import re
 from typing import NamedTuple
 
 from automl_cells.errors import ZooError
+from automl_cells.files import WORD
 
-WORD = r"[a-z0-9_]{1,100}"
 _ADDRESS = re.compile(rf"({WORD})/({WORD})-v([1-9][0-9]{{0,5}})")
 _QUERY = re.compile(rf"({WORD})(?:/({WORD})(?:-v([1-9][0-9]{{0,5}}))?)?")
 
