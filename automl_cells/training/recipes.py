@@ -1,7 +1,7 @@
 """Recipes: everything that a training decides beside the network and the data, as JSON files in ``training/recipes``.
 
 Times inside a training (warm-up, steps of the learning rate) are fractions of it, so that a recipe keeps its shape when
-only its number of epochs is changed.
+only its number of epochs is changed; the schedule ``exponential`` alone counts epochs, as the papers that use it do.
 """
 
 from __future__ import annotations
@@ -12,76 +12,71 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from automl_cells.errors import TrainingError
+from automl_cells.training.augmentation.steps import Augmentation, Data, step_fields
 
 _FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES = 100_000
 
-Fill = Literal["constant", "nearest", "reflect", "wrap"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Inside = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+_STEP_FACTOR = 0.1
+_SCHEDULE = ("schedule", "steps", "step_factor", "decay_rate", "decay_epochs")  # fields that must agree
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+def _kind(value: Any) -> str:
+    """Which member of a union is meant, so that the error is about that one; no field's name, see `from_document`."""
+    return "several values" if isinstance(value, list | tuple) else "one value"
 
 
-class Translation(_Data):
-    """A shift by up to `pixels` in each direction; what comes in from outside is filled by the rule `fill`."""
-
-    op: Literal["translation"]
-    pixels: Annotated[float, Field(gt=0, le=256)]
-    fill: Fill = "constant"
-
-
-class Rotation(_Data):
-    """A rotation by up to `degrees` either way."""
-
-    op: Literal["rotation"]
-    degrees: Annotated[float, Field(gt=0, le=180)]
-    fill: Fill = "constant"
+_ONE, _SEVERAL, _EITHER = Tag("one value"), Tag("several values"), Discriminator(_kind)
+StepFactor = Annotated[Annotated[Inside, _ONE] | Annotated[tuple[Inside, ...], _SEVERAL], _EITHER]
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], _ONE] | Annotated[tuple[Positive, ...], Field(min_length=2), _SEVERAL],
+    _EITHER,
+]
 
 
-class Zoom(_Data):
-    """A zoom, height and width on their own, by a factor between ``1 - factor`` and ``1 + factor``."""
-
-    op: Literal["zoom"]
-    factor: Annotated[float, Field(gt=0, lt=1)]
-    fill: Fill = "constant"
-
-
-class HorizontalFlip(_Data):
-    """A mirror image, every second time."""
-
-    op: Literal["horizontal_flip"]
-
-
-Augmentation = Annotated[Translation | Rotation | Zoom | HorizontalFlip, Field(discriminator="op")]
-
-
-class Recipe(_Data):
+class Recipe(Data):
     """How a network is trained.
 
     Attributes:
         name: what the recipe is called on the command line and in files.
-        source: where it comes from.
+        source: where it comes from, and where it differs from that.
         epochs: passes over the training images.
-        batch_size: images a step.
-        optimizer: ``sgd`` (with momentum) or ``adamw``.
+        batch_size: images a step, over all devices.
+        optimizer: ``sgd`` (with momentum), ``adam``, ``adamw`` or ``rmsprop``.
         learning_rate: its peak.
-        momentum: of SGD.
+        momentum: of SGD and RMSprop.
         nesterov: Nesterov's momentum, for SGD.
+        beta_1: weight of the past in Adam's mean of gradients.
+        beta_2: weight of the past in Adam's mean of squared gradients.
+        epsilon: of Adam and RMSprop, against division by zero.
+        rho: weight of the past in RMSprop's mean of squared gradients.
         weight_decay: decoupled, scaled by the learning rate: each step takes ``learning_rate · weight_decay`` of the
             kernels; biases and batch normalisation have none.
+        l2: coupled: adds ``l2 · w`` of the kernels to the gradient, before it is clipped, as the penalty
+            ``l2 · ‖w‖²/2`` would. It is what papers call weight decay (torch's SGD, Caffe, slim's ``l2_regularizer``),
+            save that torch's also takes from biases and batch normalisation.
         clip_norm: largest norm of the whole gradient; ``None`` for no limit.
-        schedule: of the learning rate after the warm-up: ``constant``, ``cosine`` (to zero) or ``step``.
+        schedule: of the learning rate after the warm-up: ``constant``, ``cosine`` (to zero), ``linear`` (to zero; with
+            a warm-up: one cycle), ``step`` or ``exponential``. The formulae are in ``training/schedule.py``.
         warmup: the fraction of the training in which the learning rate rises linearly from zero.
         steps: for ``step``: the fractions of the training after which the rate is multiplied by `step_factor`.
-        step_factor: see `steps`.
+        step_factor: for ``step``: one factor for all steps, or a tuple of one for each.
+        decay_rate: for ``exponential``: the rate is multiplied by this …
+        decay_epochs: … each time that so many epochs are over.
         label_smoothing: this share of each label is spread over all classes.
+        dropout: the share of the features that is dropped before the classifier.
+        class_weights: weights of the classes in the loss: ``none``, ``balanced`` (images / (classes · images of the
+            class), so that each class weighs the same) or a tuple of one for each class.
+        precision: ``float32``, ``bfloat16`` (computed in it, weights in float32) or ``auto``: bfloat16 where the
+            hardware multiplies it natively, else float32.
         ema: weight of the past in a moving average of the weights, which is then what is validated and kept; ``None``
-            keeps the weights themselves.
+            keeps the weights themselves. A short training looks back less far (``schedule.ema_momentum``).
         batch_norm_momentum: weight of the past in the moving averages of batch normalisation.
         validation_fraction: share of the training images held out, by which the best epoch is chosen; 0 trains on all
             and keeps the last epoch.
@@ -92,28 +87,45 @@ class Recipe(_Data):
     source: str = ""
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=2, le=65_536)]
-    optimizer: Literal["sgd", "adamw"]
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"]
     learning_rate: Annotated[float, Field(gt=0, le=100)]
     momentum: Fraction = 0.9
     nesterov: bool = True
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: Annotated[float, Field(gt=0, le=10)] = 1e-7
+    rho: Fraction = 0.9
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    l2: Annotated[float, Field(ge=0, le=10)] = 0.0
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    schedule: Literal["constant", "cosine", "linear", "step", "exponential"] = "cosine"
     warmup: Fraction = 0.0
-    steps: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    steps: tuple[Inside, ...] = ()
+    step_factor: StepFactor = _STEP_FACTOR
+    decay_rate: Inside | None = None
+    decay_epochs: Positive | None = None
     label_smoothing: Fraction = 0.0
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    dropout: Fraction = 0.0
+    class_weights: ClassWeights = "none"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    ema: Inside | None = None
     batch_norm_momentum: Fraction = 0.99
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     augmentation: tuple[Augmentation, ...] = ()
 
     @model_validator(mode="after")
-    def _steps_fit(self) -> Recipe:
+    def _schedule_fits(self) -> Recipe:
         if (self.schedule == "step") != bool(self.steps):
             raise ValueError("steps belong to the schedule 'step', and only to it")
         if any(early >= late for early, late in pairwise(self.steps)):
             raise ValueError("steps must increase")
+        if isinstance(self.step_factor, tuple) and len(self.step_factor) != len(self.steps):
+            raise ValueError(f"step_factor is one number, or one for each of the {len(self.steps)} steps")
+        if self.schedule != "step" and self.step_factor != _STEP_FACTOR:
+            raise ValueError("step_factor belongs to the schedule 'step', and only to it")
+        for field in ("decay_rate", "decay_epochs"):
+            if (self.schedule == "exponential") != (getattr(self, field) is not None):
+                raise ValueError(f"{field} belongs to the schedule 'exponential', and only to it")
         return self
 
 
@@ -153,11 +165,18 @@ def from_document(document: Any) -> Recipe:
         return Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "steps"
+        # What is not a field's name or an index is pydantic's own, such as the kind of union that it tried.
+        path: list[str] = [part for part in map(str, first["loc"]) if part.isidentifier() or part.isdecimal()]
+        where = ".".join(path) or "schedule"
         if first["type"] == "extra_forbidden":
-            raise TrainingError(f"Expected the fields {sorted(Recipe.model_fields)}. Received: {where}") from None
+            known = sorted(Recipe.model_fields) if len(path) == 1 else step_fields(path[-2])
+            raise TrainingError(f"Expected the fields {known}. Received: {where}") from None
+        # A rule about several fields gets the whole document: of that, only the fields that the rules are about.
+        given = first["input"]
+        if not path and isinstance(given, dict):
+            given = {key: given[key] for key in _SCHEDULE if given.get(key) is not None}
         raise TrainingError(
-            f"Expected a recipe with a valid {where}: {first['msg']}. Received: {first['input']!r:.80}"
+            f"Expected a recipe with a valid {where}: {first['msg']}. Received: {given!r:.100}"
         ) from None
 
 
