@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,13 @@ def build(
     classes: int | None = None,
     include_top: bool = True,
     pooling: str | None = None,
+    features: bool = False,
     classifier_activation: str | None = "softmax",
     input_tensor: Any = None,
     name: str | None = None,
     batch_norm_momentum: float = 0.99,
+    batch_norm: Callable[..., Any] | None = None,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """Build the Keras model of a genotype in a template.
 
@@ -48,14 +51,20 @@ def build(
         classes: number of classes.
         include_top: end with global average pooling and the classifier.
         pooling: without the top: ``None`` (feature map), ``"avg"`` or ``"max"``.
+        features: without the top and pooling: a list of feature maps of several scales instead of the last one alone,
+            for detection and segmentation; `feature_maps` of the plan says their strides and channels.
         classifier_activation: activation of the classifier; ``None`` gives logits.
         input_tensor: a Keras tensor to build on, instead of a new input.
         name: name of the model; by default kind and hash of the genotype.
         batch_norm_momentum: weight of the past in the moving averages of batch normalisation.
+        batch_norm: what makes a batch normalisation layer, instead of `keras.layers.BatchNormalization`, with the same
+            arguments and variables; for training only.
+        dropout: the share of features dropped before the classifier in training.
 
     Returns:
         A functional model, float32 images (batch, height, width, channels) → (batch, classes), that holds stock Keras
-        layers only.
+        layers only. Without the top → the feature map after the last ReLU, or its pooling (batch, channels), or with
+        `features` a list of maps, the largest first, each after a ReLU like the last; its last is that feature map.
 
     Raises:
         GenotypeError: the genotype cannot be read.
@@ -81,17 +90,19 @@ def build(
         input_shape=input_shape,
         classes=classes,
     )
-    layers = plan(genotype, sizes, include_top=include_top, pooling=pooling)
+    layers = plan(genotype, sizes, include_top=include_top, pooling=pooling, features=features)
     if (parameters := cost(layers).parameters) > MAX_PARAMETERS:
         raise TemplateError(f"Expected at most {MAX_PARAMETERS:,} parameters. Received: {parameters:,}")
 
     inputs = keras.Input(shape=sizes.input_shape, name="image") if input_tensor is None else input_tensor
     tensors = [inputs]
-    for layer in layers[1:]:
+    for layer in layers[1:-1] if features else layers[1:]:
         read = [tensors[position] for position in layer.inputs]
-        make = operation(layer, batch_norm_momentum)
+        if layer.op == "dense" and dropout:
+            read = [keras.layers.Dropout(dropout, name="dropout")(read[0])]
+        make = operation(layer, batch_norm_momentum, batch_norm)
         tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
-    outputs = tensors[-1]
+    outputs = [tensors[position] for position in layers[-1].inputs] if features else tensors[-1]
     if include_top and classifier_activation is not None:
         outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(outputs)
     if input_tensor is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -11,7 +12,9 @@ from automl_cells.builder.plan import Layer
 BATCH_NORM_EPSILON = 1e-3
 
 
-def operation(layer: Layer, batch_norm_momentum: float) -> Callable:
+def operation(
+    layer: Layer, batch_norm_momentum: float, batch_norm: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """The Keras layer for `layer`; called on one tensor, or on a list of tensors for ``add`` and ``concat``.
 
     Kernels start from He's initialisation (normal, fan-in), as both BlockQNN trainings do (sections 4.2, 4.3).
@@ -30,7 +33,9 @@ def operation(layer: Layer, batch_norm_momentum: float) -> Callable:
                 name=name,
             )
         case "batch_norm":
-            return layers.BatchNormalization(momentum=batch_norm_momentum, epsilon=BATCH_NORM_EPSILON, name=name)
+            return (batch_norm or layers.BatchNormalization)(
+                momentum=batch_norm_momentum, epsilon=BATCH_NORM_EPSILON, name=name
+            )
         case "relu":
             return layers.ReLU(name=name)
         case "max_pool":

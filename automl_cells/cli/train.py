@@ -12,16 +12,28 @@ from automl_cells.cli import options
 from automl_cells.cli.console import error_console, say, table
 from automl_cells.cli.quiet import import_framework
 
-RecipeWord = Annotated[str, typer.Option(metavar="R", help="A recipe (plain), or a recipe file.")]
+RecipeWord = Annotated[
+    str, typer.Option(metavar="R", help="A recipe (plain, fast, blockqnn_cifar, …: see docs/training.md), or a file.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe; may be given several times."),
+]
+Replicas = Annotated[
+    int | None,
+    typer.Option(help="Devices that share each batch. [default: all GPUs, or 1]", show_default=False),
+]
 
 
 def train(
     genotype: Annotated[
         str, typer.Argument(metavar="GENOTYPE", help="A genotype file or name, or the folder of a search.")
     ],
-    dataset: Annotated[str, typer.Option(help="digits, or npz:PATH.")],
+    dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
     recipe: RecipeWord = "plain",
+    change: Changes = None,
+    epochs: Annotated[int | None, typer.Option(help="Other than the recipe's.", show_default=False)] = None,
     template: options.Template = "cifar",
     repeats: options.Repeats = None,
     filters: options.Filters = None,
@@ -32,6 +44,8 @@ def train(
     tag: Annotated[
         str | None, typer.Option(help="Tag of the zoo entry. [default: the data set]", show_default=False)
     ] = None,
+    replicas: Replicas = None,
+    data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
 ) -> None:
@@ -42,7 +56,9 @@ def train(
     from automl_cells.training import recipe as make_recipe
 
     found, origin = genotype_of(genotype)
-    chosen = make_recipe(recipe)
+    changes = options.assignments(change, "--set") | ({} if epochs is None else {"epochs": epochs})
+    chosen = make_recipe(recipe, **changes)
+    dataset = options.in_directory(dataset, data_dir)
     data = load(dataset)
     frame = make_template(
         template,
@@ -52,7 +68,7 @@ def train(
         input_shape=data.input_shape,
         classes=data.classes,
     )
-    import_framework()
+    replicas = import_framework(replicas)
     from automl_cells.training import train as run_training
 
     try:
@@ -66,6 +82,7 @@ def train(
             tag=tag,
             provenance=origin,
             seed=seed,
+            replicas=replicas,
             progress=error_console(),
             resume=resume,
         )

@@ -1,68 +1,127 @@
-"""Images and labels in batches, in an order that depends on the seed and the epoch only, so that a run can go on."""
+"""Batches of images and targets: order and augmentation depend on seed, epoch and place only.
+
+So a run that was interrupted goes on with the batches it would have had, and the same seed gives the same batches under
+every backend and with any number of replicas. A thread prepares the next batches while one is trained on.
+"""
 
 from __future__ import annotations
 
-import keras
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 
+from automl_cells.datasets import class_weights
+from automl_cells.training.augmentation import augment
+from automl_cells.training.recipes import Recipe
 
-class Batches(keras.utils.PyDataset):
-    """Batches of raw images and one-hot labels.
+AHEAD = 3  # batches prepared in advance
+
+
+class Batch(NamedTuple):
+    """(batch, height, width, channels) raw pixels, and (batch, classes) float32 targets."""
+
+    images: np.ndarray
+    targets: np.ndarray
+
+
+class TrainingBatches:
+    """The augmented batches of a training.
+
+    The images left over after the last whole batch of an epoch are left out of that epoch, so that every batch has one
+    shape.
 
     Args:
-        images: (n, height, width, channels), all images.
+        images: (n, height, width, channels) uint8 or float32, all images; an array, or anything that gives one when
+            indexed with integers.
         labels: (n,) integers.
         indices: the images to take.
         classes: number of classes.
-        batch_size: images a batch.
-        seed: for training: a new order every epoch, and the images left over after the last whole batch are left out
-            of that epoch, so that every batch has one shape. ``None``: all images in order.
+        recipe: batch size, augmentation, label smoothing, weights of the classes.
+        seed: of order and augmentation.
     """
 
     def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        indices: np.ndarray,
-        classes: int,
-        batch_size: int,
-        seed: int | None = None,
+        self, images: Any, labels: np.ndarray, indices: np.ndarray, classes: int, recipe: Recipe, seed: int
     ) -> None:
-        super().__init__()
-        self.images, self.labels, self.indices = images, labels, indices
-        self.classes = classes
-        self.batch_size = min(batch_size, len(indices))
-        self.seed = seed
-        self._order = indices
-        self.arrange(0)
+        self._images, self._labels, self._indices = images, labels, indices
+        self._recipe, self._seed = recipe, seed
+        self.batch_size = min(recipe.batch_size, len(indices))
+        self.steps = len(indices) // self.batch_size
+        self._targets = target_table(labels[indices], classes, recipe)
 
-    def arrange(self, epoch: int) -> None:
-        """Put the images in the order of `epoch`, counted from 0; `BeginEpochs` does it in a training.
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of the 0-based `epoch`."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._indices)
 
-        Keras' own `on_epoch_end` would not do: it also comes before the first epoch.
-        """
-        if self.seed is not None:
-            self._order = np.random.default_rng([self.seed, epoch]).permutation(self.indices)
+        def make(number: int) -> Batch:
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            random = np.random.default_rng([self._seed, epoch, number])
+            targets = self._targets[self._labels[chosen]]
+            return Batch(*augment(self._images[chosen], targets, self._recipe.augmentation, random))
 
-    def __len__(self) -> int:
-        whole, left = divmod(len(self.indices), self.batch_size)
-        return whole if self.seed is not None or not left else whole + 1
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Batch `index`: float32 images (batch, height, width, channels) and one-hot labels (batch, classes)."""
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        targets = np.zeros((len(chosen), self.classes), np.float32)
-        targets[np.arange(len(chosen)), self.labels[chosen]] = 1.0
-        return self.images[chosen].astype(np.float32), targets
+        return prepared_ahead(make, self.steps)
 
 
-class BeginEpochs(keras.callbacks.Callback):
-    """Arranges `batches` for each epoch. Use it with ``shuffle=False``, else Keras shuffles by its own seed on top."""
+def target_table(labels: np.ndarray, classes: int, recipe: Recipe) -> np.ndarray:
+    """The target of each class, (classes, classes) float32: smoothed one-hot rows, times the weight of the class.
 
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self.batches = batches
+    With smoothing s a row is 1 - s + s / classes at its class and s / classes elsewhere (as in Keras).
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Arrange the images for `epoch`."""
-        self.batches.arrange(epoch)
+    Raises:
+        TrainingError: as many weights as classes are needed.
+    """
+    smoothing = recipe.label_smoothing
+    table = np.eye(classes, dtype=np.float32) * (1 - smoothing) + smoothing / classes
+    return (table * weights_of_classes(labels, classes, recipe)[:, None]).astype(np.float32)
+
+
+def weights_of_classes(labels: np.ndarray, classes: int, recipe: Recipe) -> np.ndarray:
+    """The weight of each class in the loss, (classes,)."""
+    if recipe.class_weights == "none":
+        return np.ones(classes)
+    if recipe.class_weights == "balanced":
+        return class_weights(labels, classes)
+    given: Sequence[float] = recipe.class_weights
+    if len(given) != classes:
+        from automl_cells.errors import TrainingError
+
+        raise TrainingError(f"Expected a class weight for each of {classes} classes. Received: {len(given)}")
+    return np.asarray(given, np.float64)
+
+
+def prepared_ahead(make: Any, count: int) -> Iterator[Batch]:
+    """``make(0) … make(count - 1)``, made by a thread up to `AHEAD` in advance; its errors are raised here."""
+    made: queue.Queue[Any] = queue.Queue(AHEAD)
+    stop = threading.Event()
+
+    def put(item: Any) -> None:
+        while not stop.is_set():
+            try:
+                made.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for number in range(count):
+                if stop.is_set():
+                    return
+                put(make(number))
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        for _ in range(count):
+            item = made.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()

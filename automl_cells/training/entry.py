@@ -75,6 +75,26 @@ def environment() -> dict[str, str]:
     return {**versions, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
 
 
+def check_folder(folder: Path, resume: bool) -> None:
+    """Refuse a run folder that is in use.
+
+    Raises:
+        TrainingError: a file, something else than a training, or a training without being told to resume it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"Expected a folder for the training run. Received: {folder} (a file)")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    begun = (folder / "checkpoints" / "run.json").exists()
+    if not begun:
+        raise TrainingError(f"Expected an empty folder for the training run. Received: {folder}")
+    if not resume:
+        raise TrainingError(
+            f"Expected an empty folder for the training run, or to be told to resume. "
+            f"Received: {folder} (a training was begun there)"
+        )
+
+
 def complete_entry(
     partial: Path,
     entry: Path,

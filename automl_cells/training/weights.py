@@ -6,6 +6,7 @@ that float16 cannot hold is stored as float32. Reading takes no more from a file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -31,17 +32,22 @@ def save_weights(model: keras.Model, path: str | Path, dtype: str = "float16") -
         TrainingError: another type, or weights that are not finite.
         OSError: the folder cannot be written to.
     """
+    save_values({variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}, path, dtype)
+
+
+def save_values(values: Mapping[str, np.ndarray], path: str | Path, dtype: str = "float16") -> None:
+    """Write weights that are given by their paths, as `save_weights` does, with the same errors."""
     if dtype not in ("float16", "float32"):
         raise TrainingError(f"Expected the type of stored weights float16 or float32. Received: {dtype}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-        for variable in model.weights:
-            value = np.asarray(variable.numpy(), np.float32)
+        for name, given in values.items():
+            value = np.asarray(given, np.float32)
             if not np.isfinite(value).all():
-                raise TrainingError(f"Expected finite weights. Received: NaN or infinity in {variable.path}")
+                raise TrainingError(f"Expected finite weights. Received: NaN or infinity in {name}")
             with np.errstate(over="ignore"):
                 stored = value.astype(dtype)
-            file.create_dataset(variable.path, data=stored if np.isfinite(stored).all() else value)
+            file.create_dataset(name, data=stored if np.isfinite(stored).all() else value)
 
 
 def load_weights(model: keras.Model, path: str | Path, *, subset: bool = False) -> None:

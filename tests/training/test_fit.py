@@ -1,18 +1,20 @@
+import io
 import json
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from automl_cells.builder import build, cost, plan, template
 from automl_cells.builder.template import from_document
 from automl_cells.datasets import Preprocessing, from_arrays, stratified_split
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import BlockGenotype, load, serialization
-from automl_cells.training import load_weights, optimization, recipe, train
-from automl_cells.training.checkpoints import KeepCheckpoints
-from automl_cells.training.fit import accuracy
+from automl_cells.training import load_weights, recipe, schedule, session, train
+from automl_cells.training.conclusion import accuracy
+from automl_cells.training.progress import ShowProgress
 
 BLOCK = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 5, 0, 0, 1), (3, 7, 0, 0, 0)])
 FRAME = template("cifar", repeats=1, filters=(4,), input_shape=(6, 6, 1), classes=2)
@@ -73,14 +75,14 @@ def test_the_metrics_are_those_of_the_stored_weights(run):
 
 
 def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(run, tmp_path, monkeypatch):
-    def interrupt(self, epoch, logs=None):
-        if epoch == 2:
+    def interrupt(self, step):
+        if step == 30:  # in the middle of the third epoch
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(KeepCheckpoints, "on_epoch_begin", interrupt)
+        patch.setattr(ShowProgress, "step", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(BLOCK, bars(), FRAME, SHORT, out=tmp_path, name="small")
+            train(BLOCK, bars(), FRAME, SHORT, out=tmp_path, name="small", progress=Console(file=io.StringIO()))
     assert not (tmp_path / "entry").exists()
     with pytest.raises(TrainingError, match="told to resume"):
         train(BLOCK, bars(), FRAME, SHORT, out=tmp_path, name="small")
@@ -89,11 +91,13 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(run, tmp_pat
     resumed = train(BLOCK, bars(), FRAME, SHORT, out=tmp_path, name="small", resume=True)
     for name, values in run.history.items():
         assert resumed.history[name] == pytest.approx(values, abs=1e-4), name
-    assert resumed.metrics["test_accuracy"] == run.metrics["test_accuracy"]
+    for name in ("test_accuracy", "steps", "epochs", "best_epoch"):
+        assert resumed.metrics[name] == run.metrics[name]
+    assert run.metrics["steps"] == 3 * (108 // 8)
 
 
 def test_a_finished_training_is_handed_back_without_being_trained_again(run, monkeypatch):
-    monkeypatch.setattr(keras.Model, "fit", None)
+    monkeypatch.setattr(session, "fit", None)
     again = train(BLOCK, bars(), FRAME, SHORT, out=run.out, name="small", resume=True)
     assert (again.metrics, again.history) == (run.metrics, run.history)
     for one, other in zip(again.model.weights, run.model.weights, strict=True):
@@ -110,13 +114,13 @@ def test_a_training_interrupted_before_its_entry_was_written_only_writes_it(run,
 
 
 def test_averaged_weights_are_what_is_validated_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(optimization, "EMA_SHARE", 1e9)  # a slow average in a short training, so that it shows
+    monkeypatch.setattr(schedule, "EMA_SHARE", 1e9)  # a slow average in a short training, so that it shows
     chosen = recipe(SHORT, ema=0.999999, label_smoothing=0.1, weight_decay=0, epochs=2)
     result = train(BLOCK, bars(), FRAME, chosen, out=tmp_path)
     dataset = bars()
     _, held_out = stratified_split(dataset.y_train, chosen.validation_fraction, seed=0)
     probabilities = result.model.predict_on_batch(dataset.preprocessing(dataset.x_train[held_out]))
-    targets = 0.9 * np.eye(2)[dataset.y_train[held_out]] + 0.1 / 2
+    targets = np.eye(2)[dataset.y_train[held_out]]
     loss = -np.mean(np.sum(targets * np.log(probabilities), axis=1))
     assert loss == pytest.approx(result.history["val_loss"][result.metrics["best_epoch"] - 1], rel=0.01)
     # So slow an average stays where the first step of AdamW led, which changes no weight by more than its rate, 0.02.
@@ -141,6 +145,34 @@ def test_a_published_block_trains_on_digits(tmp_path):
     frame = template("cifar", repeats=1, filters=(4, 8), input_shape=(8, 8, 1), classes=10)
     result = train(load("block_qnn_s"), "digits", frame, recipe("plain", epochs=2), out=tmp_path)
     assert result.metrics["test_accuracy"] > 20  # chance is 10
+
+
+def test_a_batch_larger_than_the_data_is_refused_before_anything_is_built(tmp_path):
+    with pytest.raises(TrainingError, match=r"at most the 108 training images.*Received: 109"):
+        train(BLOCK, bars(), FRAME, recipe(SHORT, batch_size=109), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_replicas_than_devices_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match=r"Expected 1 to \d+ replicas on this machine.*Received: 1000"):
+        train(BLOCK, bars(), FRAME, SHORT, out=tmp_path / "run", replicas=1000)
+    with pytest.raises(TrainingError, match="Received: 0"):
+        train(BLOCK, bars(), FRAME, SHORT, out=tmp_path / "run", replicas=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rare_classes_can_weigh_more(tmp_path):
+    """Labels that have nothing to do with the images: what is learnt is how common the classes are, 9 to 1."""
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 255, (400, 6, 6, 1), np.uint8), (np.arange(400) % 10 == 0).astype(int)
+    data = from_arrays(images, labels, name="noise")
+    found = {}
+    for weights in ("none", "balanced"):
+        chosen = recipe(SHORT, epochs=2, class_weights=weights, ema=None, label_smoothing=0.0)
+        model = train(BLOCK, data, FRAME, chosen, out=tmp_path / weights).model
+        found[weights] = float(np.mean(model.predict_on_batch(data.preprocessing(data.x_test))[:, 1]))
+    assert found["none"] < 0.2
+    assert found["balanced"] > found["none"] + 0.1
 
 
 @pytest.mark.parametrize(

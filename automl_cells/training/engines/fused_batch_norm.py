@@ -1,0 +1,36 @@
+"""Batch normalisation as TensorFlow's one fused operation, for training on one device.
+
+Keras computes it from a dozen element-wise operations, each a pass over the feature map and over its gradient. The
+fused operation does the same arithmetic; on two CPU cores it makes a training step of a BlockQNN network a quarter to a
+third faster. Only networks in training hold this layer: what is stored and exported is built from stock layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` over the last axis of (batch, height, width, channels), same variables."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise with the batch's statistics in training, with the moving averages else."""
+        fused = training and self.trainable
+        output, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            self.gamma,
+            self.beta,
+            mean=None if fused else self.moving_mean.value,
+            variance=None if fused else self.moving_variance.value,
+            epsilon=self.epsilon,
+            is_training=bool(fused),
+        )
+        if fused:
+            count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], tf.float32)
+            variance *= (count - 1) / count  # the operation hands out the unbiased estimate, Keras keeps the biased one
+            for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                average.assign(average * self.momentum + value * (1 - self.momentum))
+        return output
