@@ -31,8 +31,10 @@ setup(
         "pydantic>=2.7",  # templates, recipes, entries
         "rich>=13.7",  # progress, tables
         "scikit-learn>=1.4",  # the digits
+        "pillow>=11.0",  # images in folders; has_transparency_data
         "platformdirs>=4.0",  # where a user's own shelf lies
         "tensorflow>=2.18",
+        "tensorflow-datasets>=4.9.7",  # prepared image sets, read without a network
         "tf2onnx>=1.17",  # the first release that works with NumPy 2
         "typer>=0.12",
     ],
@@ -40,6 +42,7 @@ setup(
         "ray": ["ray>=2.40"],  # for the cluster executor, which comes in a later release
         "test": [
             "hypothesis>=6.100",
+            "importlib_resources>=6.0",  # needed by the writers of tensorflow-datasets, which does not ask for it
             "mypy>=1.10",
             "networkx>=3.2",  # an independent judge of isomorphism
             "pytest>=8.2",

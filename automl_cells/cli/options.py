@@ -70,6 +70,17 @@ def assignments(texts: list[str] | None, what: str) -> dict[str, Any]:
     return found
 
 
+def in_directory(words: str, data_dir: Path | None) -> str:
+    """The words of a data set with the folder of prepared sets, if one was given, among their options.
+
+    Raises:
+        DataError: a folder for words that are not tfds:NAME.
+    """
+    from automl_cells.datasets import with_data_dir
+
+    return with_data_dir(words, data_dir)
+
+
 def _value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -81,6 +92,22 @@ def _value(text: str) -> Any:
     return text
 
 
+Data = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        metavar="DATA",
+        help="digits, npz:PATH, folder:PATH or tfds:NAME, with options such as ?size=64 behind it.",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of prepared tfds sets. [default: $TFDS_DATA_DIR, else ~/tensorflow_datasets]",
+        show_default=False,
+    ),
+]
 Shelf = Annotated[
     Path | None,
     typer.Option("--shelf", help="The shelf. [default: $AUTOML_CELLS_ZOO, else the package's own]", show_default=False),

@@ -17,7 +17,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search
 
 
 def search(
-    dataset: Annotated[str, typer.Option(help="digits, or npz:PATH.")],
+    dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
     space: Annotated[str, typer.Option(help="Search space: blockqnn.")] = "blockqnn",
     strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, random.")] = "q_learning",
@@ -51,6 +51,7 @@ def search(
     strategy_option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the strategy, e.g. alpha=0.1.")
     ] = None,
+    data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
 ) -> None:
@@ -58,6 +59,7 @@ def search(
     import automl_cells.search as searching
     from automl_cells.search.progress import SearchProgress
 
+    dataset = options.in_directory(dataset, data_dir)
     if executor == "serial":
         from automl_cells.cli.quiet import import_framework
 

@@ -2,17 +2,31 @@
 
 from automl_cells.datasets.arrays import from_arrays
 from automl_cells.datasets.base import Dataset, Preprocessing
+from automl_cells.datasets.class_weights import class_weights
+from automl_cells.datasets.encoded import Reading, SkippedImagesWarning
+from automl_cells.datasets.encoded_images import EncodedImages
+from automl_cells.datasets.folder import load_folder
 from automl_cells.datasets.npz import save_npz
-from automl_cells.datasets.registry import absolute, dataset_names, load
+from automl_cells.datasets.registry import absolute, dataset_names, load, with_data_dir
 from automl_cells.datasets.splits import stratified_split
+from automl_cells.datasets.subsets import balanced_subset
+from automl_cells.datasets.tfds import load_tfds
 
 __all__ = [
     "Dataset",
+    "EncodedImages",
     "Preprocessing",
+    "Reading",
+    "SkippedImagesWarning",
     "absolute",
+    "balanced_subset",
+    "class_weights",
     "dataset_names",
     "from_arrays",
     "load",
+    "load_folder",
+    "load_tfds",
     "save_npz",
     "stratified_split",
+    "with_data_dir",
 ]

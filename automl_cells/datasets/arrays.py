@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from automl_cells.datasets.base import Dataset
+from automl_cells.datasets.encoded_images import EncodedImages, part_of
 from automl_cells.datasets.splits import stratified_split
 from automl_cells.errors import DataError
 
@@ -28,7 +29,7 @@ def from_arrays(
 
     Args:
         x_train: images, (n, height, width, channels) or (n, height, width); uint8 and float32 stay as they are, other
-            real numbers become float32.
+            real numbers become float32. Encoded images stay encoded.
         y_train: labels, (n,) or (n, 1) integers: 0 … classes - 1, each present unless `class_names` says how many
             classes there are.
         x_test: test images of the same shape. Without a test part a quarter of the images is held out, stratified.
@@ -48,7 +49,8 @@ def from_arrays(
     if x_test is None:
         _check_training(images, labels)
         rest, held_out = stratified_split(labels, TEST_FRACTION, SPLIT_SEED)
-        images, test_images, labels, test_labels = images[rest], images[held_out], labels[rest], labels[held_out]
+        images, test_images = part_of(images, rest), part_of(images, held_out)
+        labels, test_labels = labels[rest], labels[held_out]
     else:
         test_images, test_labels = _images(x_test, "x_test"), _labels(y_test, "y_test")
         _check_pair(test_images, test_labels, "test")
@@ -58,7 +60,7 @@ def from_arrays(
                 f"Received: {test_images.shape[1:]}"
             )
         if test_images.dtype != images.dtype:
-            images, test_images = images.astype(np.float32), test_images.astype(np.float32)
+            images, test_images = _floats(images), _floats(test_images)
     _check_training(images, labels)
     names = _class_names(class_names, labels)
     unknown = np.setdiff1d(test_labels, labels)
@@ -67,7 +69,15 @@ def from_arrays(
     return Dataset(name, images, labels, test_images, test_labels, names)
 
 
-def _images(values: Any, what: str) -> np.ndarray:
+def _floats(images: np.ndarray | EncodedImages) -> np.ndarray:
+    return (images[:] if isinstance(images, EncodedImages) else images).astype(np.float32)
+
+
+def _images(values: Any, what: str) -> np.ndarray | EncodedImages:
+    if isinstance(values, EncodedImages):
+        if not len(values):
+            raise DataError(f"Expected {what} with images in it. Received: shape {values.shape}")
+        return values
     images = _array(values, what)
     if images.dtype.kind not in "buif":
         raise DataError(f"Expected {what} as numbers. Received: an array of type {images.dtype}")
@@ -112,7 +122,7 @@ def _array(values: Any, what: str) -> np.ndarray:
         raise DataError(f"Expected {what} as an array. Received: {type(values).__name__} ({error})") from None
 
 
-def _check_pair(images: np.ndarray, labels: np.ndarray, part: str) -> None:
+def _check_pair(images: np.ndarray | EncodedImages, labels: np.ndarray, part: str) -> None:
     if len(images) != len(labels):
         raise DataError(
             f"Expected as many labels as images in the {part} part. "
@@ -120,7 +130,7 @@ def _check_pair(images: np.ndarray, labels: np.ndarray, part: str) -> None:
         )
 
 
-def _check_training(images: np.ndarray, labels: np.ndarray) -> None:
+def _check_training(images: np.ndarray | EncodedImages, labels: np.ndarray) -> None:
     if len(images) < MIN_TRAINING_IMAGES:
         raise DataError(f"Expected at least {MIN_TRAINING_IMAGES} training images. Received: {len(images)}")
     present = np.unique(labels)
@@ -129,6 +139,8 @@ def _check_training(images: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _class_names(names: Sequence[str] | None, labels: np.ndarray) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise DataError(f"Expected class names as a list of texts. Received: the text {names!r:.80}")
     if names is not None:
         names = tuple(map(str, names))
         if labels.max() >= len(names):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from automl_cells.datasets.encoded_images import EncodedImages
 from automl_cells.errors import DataError
 
 _CHUNK = 4096  # images converted at once, so that statistics of a large set do not need a second copy of it
+_CHUNK_BYTES = 64 * 1024**2  # as they are stored; fewer images at once if they are large
+
+
+def chunks(images: np.ndarray | EncodedImages) -> Iterator[np.ndarray]:
+    """`images` (n, …) in order, so many at once that a chunk stays small: at most 4,096 images and about 64 MiB."""
+    size = math.prod(images.shape[1:]) * images.dtype.itemsize
+    step = max(1, min(_CHUNK, _CHUNK_BYTES // max(1, size)))
+    for start in range(0, len(images), step):
+        yield images[start : start + step]
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,30 @@ class Preprocessing:
         return (images.astype(np.float32) - mean) / std
 
     @classmethod
-    def of(cls, images: np.ndarray) -> Preprocessing:
+    def of(cls, images: np.ndarray | EncodedImages) -> Preprocessing:
         """The mean and standard deviation of each channel of `images` (n, height, width, channels).
 
-        A channel that never changes gets the deviation 1.
+        A channel that never changes gets the deviation 1. Encoded images are decoded once, a chunk at a time.
         """
         channels = images.shape[-1]
-        chunks = [images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK)]
-        count = images.size // channels
-        mean = sum(chunk.sum(axis=(0, 1, 2), dtype=np.float64) for chunk in chunks) / count
-        squares = sum(np.square(chunk - mean).sum(axis=(0, 1, 2), dtype=np.float64) for chunk in chunks)
-        std = np.sqrt(squares / count)
+        count = math.prod(images.shape) // channels
+        total, squares = np.zeros(channels), np.zeros(channels)
+        if images.dtype == np.uint8:  # sums of whole numbers are exact, so that one look at the images is enough
+            for chunk in chunks(images):
+                flat = chunk.reshape(len(chunk), -1)  # summing over the images first is several times faster
+                total += flat.sum(axis=0, dtype=np.int64).reshape(-1, channels).sum(axis=0)
+                flat = np.square(flat, dtype=np.uint16)
+                squares += flat.sum(axis=0, dtype=np.int64).reshape(-1, channels).sum(axis=0)
+            exact = [(int(one), int(two)) for one, two in zip(total, squares, strict=True)]
+            mean = np.array([one / count for one, _ in exact])
+            std = np.array([math.sqrt(count * two - one * one) / count for one, two in exact])
+        else:
+            for chunk in chunks(images):
+                total += chunk.sum(axis=(0, 1, 2), dtype=np.float64)
+            mean = total / count
+            for chunk in chunks(images):
+                squares += np.square(chunk - mean).sum(axis=(0, 1, 2), dtype=np.float64)
+            std = np.sqrt(squares / count)
         std[std < 1e-6] = 1.0
         return cls(tuple(map(float, mean)), tuple(map(float, std)))
 
@@ -102,23 +125,27 @@ class Dataset:
 
     Attributes:
         name: what the data set is called in files, e.g. ``digits``.
-        x_train: (n, height, width, channels), uint8 or float32, raw pixel values.
+        x_train: (n, height, width, channels), uint8 or float32, raw pixel values. `EncodedImages` if the data set is
+            `streamed`: slices and indices give arrays, the whole is never in memory.
         y_train: (n,), int64 labels 0 … classes - 1.
-        x_test: images that a search never sees and a training touches once, at its end.
+        x_test: images that a search never sees and a training touches once, at its end; may be encoded too.
         y_test: their labels.
         class_names: the name of each class, in the order of the labels.
     """
 
     name: str
-    x_train: np.ndarray
+    x_train: np.ndarray | EncodedImages
     y_train: np.ndarray
-    x_test: np.ndarray
+    x_test: np.ndarray | EncodedImages
     y_test: np.ndarray
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for name in ("x_train", "y_train", "x_test", "y_test"):
-            view = getattr(self, name).view()
+            array = getattr(self, name)
+            if isinstance(array, EncodedImages):  # read-only as it is
+                continue
+            view = array.view()
             view.flags.writeable = False  # the fingerprint is taken once
             object.__setattr__(self, name, view)
 
@@ -133,6 +160,11 @@ class Dataset:
         """Number of classes."""
         return len(self.class_names)
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the training images are decoded each time they are looked at, being too many for the memory."""
+        return isinstance(self.x_train, EncodedImages)
+
     @cached_property
     def preprocessing(self) -> Preprocessing:
         """Normalisation with the mean and deviation of the training images."""
@@ -140,11 +172,10 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """``sha256:`` and the SHA-256 of the four arrays with their types and shapes."""
+        """``sha256:`` and the SHA-256 of the four arrays with their types and shapes; the same streamed or not."""
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.newbyteorder('<').str}{array.shape}".encode())
-            for start in range(0, len(array), _CHUNK):
-                chunk = array[start : start + _CHUNK]
+            for chunk in chunks(array):
                 digest.update(np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<")).data)
         return f"sha256:{digest.hexdigest()}"

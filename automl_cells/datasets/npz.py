@@ -14,6 +14,7 @@ import numpy as np
 
 from automl_cells.datasets.arrays import from_arrays
 from automl_cells.datasets.base import Dataset
+from automl_cells.datasets.encoded_images import EncodedImages
 from automl_cells.errors import DataError
 from automl_cells.files import replacing
 
@@ -53,8 +54,14 @@ def save_npz(dataset: Dataset, path: str | Path) -> None:
     """Write a data set that ``load("npz:PATH")`` gives back: the same arrays, names and fingerprint.
 
     Raises:
+        DataError: a streamed data set, whose images do not fit into memory.
         OSError: the folder cannot be written to.
     """
+    if isinstance(dataset.x_train, EncodedImages) or isinstance(dataset.x_test, EncodedImages):
+        raise DataError(
+            f"Expected a data set in memory to write into one file (name a streamed one by its words instead, such as "
+            f"folder:PATH). Received: {dataset.name}, streamed"
+        )
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,

@@ -22,7 +22,7 @@ import numpy as np
 from automl_cells.builder.cost import cost
 from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, from_document
-from automl_cells.datasets import Dataset, load, stratified_split
+from automl_cells.datasets import Dataset, Preprocessing, load, stratified_split
 from automl_cells.errors import TemplateError
 from automl_cells.evaluation.base import Evaluation, Evaluator
 from automl_cells.evaluation.limits import Limits
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _REFERENCE = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])  # one 3×3 convolution
 _STATISTICS_BATCHES = 16
+_SAMPLE_BYTES = 2 * 1024**3  # of float32 images kept of a streamed data set, e.g. 3,566 of 224 × 224 pixels
+_SAMPLE_LEAST = 100  # images, however large they are
 _SPLIT_SEED = 0  # one split for all candidates and runs, so that their accuracies can be compared
 
 
@@ -129,11 +131,28 @@ class ProxyTraining(Evaluator):
 
     def _split(self) -> tuple[np.ndarray, ...]:
         if self._arrays is None:
-            data = self.dataset
-            rest, held_out = stratified_split(data.y_train, self.protocol.validation_fraction, _SPLIT_SEED)
-            images = data.preprocessing(data.x_train)
-            self._arrays = images[rest], data.y_train[rest], images[held_out], data.y_train[held_out]
+            images, labels = _in_memory(self.dataset)
+            # of the sample, if it is one: the statistics of all images of a streamed set would cost a pass over it
+            preprocessing = Preprocessing.of(images) if self.dataset.streamed else self.dataset.preprocessing
+            rest, held_out = stratified_split(labels, self.protocol.validation_fraction, _SPLIT_SEED)
+            normalised = preprocessing(images)
+            self._arrays = normalised[rest], labels[rest], normalised[held_out], labels[held_out]
         return self._arrays
+
+
+def _in_memory(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The training images and labels that proxy training works with, which keeps them in memory as float32.
+
+    All of a data set in memory. Of a streamed one a stratified sample that takes at most `_SAMPLE_BYTES` as float32,
+    the same for all candidates.
+    """
+    if isinstance(data.x_train, np.ndarray):
+        return data.x_train, data.y_train
+    most = max(_SAMPLE_LEAST, _SAMPLE_BYTES // (4 * math.prod(data.input_shape)))
+    chosen = np.arange(len(data.x_train))
+    if most < len(chosen):
+        chosen = stratified_split(data.y_train, most / len(chosen), _SPLIT_SEED)[1]
+    return data.x_train[chosen], data.y_train[chosen]
 
 
 def from_arguments(dataset: str, template: Mapping[str, Any], protocol: Mapping[str, Any]) -> ProxyTraining:

@@ -58,6 +58,11 @@ def broken(value):
         ((IMAGES, LABELS, IMAGES[:2], np.array([1, 7])), "in y_train too. Received: 7"),
         ((IMAGES, LABELS, None, None, ["one"]), "number of class names, 1. Received: 1"),
         ((IMAGES, LABELS, None, None, ["same", "same"]), "names that differ"),
+        ((IMAGES, LABELS, None, None, "ab"), "Received: the text 'ab'"),
+        ((IMAGES, LABELS, IMAGES[:2], np.array([0, 2]), ["a", "b", "c"]), "in y_train too. Received: 2"),
+        ((IMAGES, LABELS, IMAGES[:2], np.array([0, -1])), "labels from 0 in y_test. Received: -1"),
+        ((IMAGES, LABELS, IMAGES[:2], np.array([0.0, 1.0])), "y_test as integers"),
+        ((IMAGES, LABELS == 1), "y_train as integers"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_reason(arguments, message):

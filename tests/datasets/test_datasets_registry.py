@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from automl_cells.datasets import dataset_names, from_arrays, load, npz, save_npz
+from automl_cells.datasets import absolute, dataset_names, from_arrays, load, npz, save_npz, with_data_dir
 from automl_cells.errors import DataError
 
 IMAGES = np.arange(12 * 2 * 2 * 3, dtype=np.uint8).reshape(12, 2, 2, 3)
@@ -28,7 +28,7 @@ def test_a_dataset_is_handed_back_as_it_is():
     assert load(dataset) is dataset
 
 
-@pytest.mark.parametrize("spec", ["cifar", "", "npz:", "zip:a", "digits:x"])
+@pytest.mark.parametrize("spec", ["cifar", "", "npz:", "zip:a", "digits:x", "folder:", "tfds"])
 def test_an_unknown_name_lists_what_there_is(spec):
     with pytest.raises(DataError, match=f"among {', '.join(dataset_names())}. Received: {spec}"):
         load(spec)
@@ -86,7 +86,31 @@ def test_a_file_that_says_it_is_huge_is_refused_before_it_is_unpacked(tmp_path):
     refused(tmp_path / "huge.npz", r"at most .* bytes of arrays.*Received: x_train")
 
 
+def test_words_are_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute("npz:a.npz?train=20") == f"npz:{tmp_path}/a.npz?train=20"
+    assert absolute("folder:pets?size=6&corrupt=skip") == f"folder:{tmp_path}/pets?size=6&corrupt=skip"
+    assert absolute("tfds:mnist/small?data_dir=here&train=20") == f"tfds:mnist/small?data_dir={tmp_path}/here&train=20"
+    assert absolute("digits?train=20") == "digits?train=20"
+    assert absolute("unknown:a") == "unknown:a"
+
+
+def test_a_path_with_a_question_mark_is_still_read(tmp_path):
+    save_npz(from_arrays(**ARRAYS), tmp_path / "why?.npz")
+    assert len(load(absolute(f"npz:{tmp_path}/why?.npz")).x_train) == 12
+    assert len(load(absolute(f"npz:{tmp_path}/why?.npz?train=10")).x_train) == 10
+
+
+def test_the_folder_of_prepared_sets_becomes_an_option():
+    assert with_data_dir("tfds:mnist?size=8", "/data") == "tfds:mnist?size=8&data_dir=/data"
+    assert with_data_dir("npz:a", None) == "npz:a"
+    for words in ("npz:a", "tfds:mnist?data_dir=/other"):
+        with pytest.raises(DataError, match="Received: "):
+            with_data_dir(words, "/data")
+
+
 def test_no_framework_is_imported():
-    code = "import sys, automl_cells.datasets; print({'keras', 'tensorflow', 'sklearn'} & set(sys.modules))"
+    heavy = {"keras", "tensorflow", "tensorflow_datasets", "sklearn", "PIL"}
+    code = f"import sys, automl_cells.datasets; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
