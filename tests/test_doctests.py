@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 
 import pytest
 
 import automl_cells
 
+BACKENDS = ("tensorflow", "jax", "torch")
+ABSENT = tuple(f"engines.{name}" for name in BACKENDS if importlib.util.find_spec(name) is None)
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(automl_cells.__path__, "automl_cells.")
-    if not module.name.endswith(("worker", "__main__"))
+    if not module.name.endswith(("worker", "__main__", *ABSENT))
 ]
 
 

@@ -1,6 +1,7 @@
 """``python tools/benchmark.py NAME [--json FILE]``: measurements that the documentation quotes.
 
 loop    milliseconds a trial of the search loop itself: an evaluator that returns at once, journal included
+train   images a second and peak memory of a training, ours against plain Keras compile + fit (about 10 minutes)
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -76,7 +79,14 @@ def _one_loop(name: str, trials: int, seed: int, frame: Template, limits: Limits
         return 1000 * (time.perf_counter() - start) / trials
 
 
-BENCHMARKS = {"loop": loop}
+def train() -> dict[str, Any]:
+    """Ours against plain Keras: see ``tools/benchmark_train.py``."""
+    script = Path(__file__).with_name("benchmark_train.py")
+    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+BENCHMARKS = {"loop": loop, "train": train}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import typer
 from automl_cells.cli import options
 from automl_cells.cli.console import say, table
 from automl_cells.cli.quiet import import_framework
-from automl_cells.errors import AutoMLCellsError
+from automl_cells.errors import AutoMLCellsError, ZooError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,16 +118,52 @@ def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
 @zoo.command()
 def verify(
     entry: Annotated[str | None, typer.Argument(metavar="[ENTRY]", help="One entry; all by default.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder with the data sets as NAME.npz. [default: $AUTOML_CELLS_DATA]",
+            show_default=False,
+        ),
+    ] = None,
+    files_only: Annotated[bool, typer.Option("--files-only", help="Do not measure accuracies again.")] = False,
     shelf: options.Shelf = None,
 ) -> None:
-    """Hash every file of the shelf again and name what is not as it was published."""
+    """Hash every file of the shelf again, and measure every accuracy again whose data set is at hand."""
     found = _shelf(shelf)
-    problems = found.verify(entry)
+    problems = [str(problem) for problem in found.verify(entry)]
+    if not problems:
+        say(f"{found.folder}: all files as published.")
+    if not (files_only or problems):
+        problems = _remeasure_all(found, entry, data)
     for problem in problems:
-        say(str(problem))
+        say(problem)
     if problems:
         raise AutoMLCellsError(f"Expected a shelf as it was published. Received: {len(problems)} problems, see above")
-    say(f"{found.folder}: all files as published.")
+
+
+def _remeasure_all(shelf: Shelf, query: str | None, data: Path | None) -> list[str]:
+    """Measure the accuracy of every entry again whose data are at hand; returns what does not agree."""
+    from automl_cells.zoo.address import Query
+    from automl_cells.zoo.remeasure import remeasure
+
+    import_framework()
+    problems = []
+    for address in shelf.addresses():
+        if query is not None and not Query.parse(query).matches(address):
+            continue
+        entry = shelf.find(str(address))
+        try:
+            result = remeasure(entry, data)
+        except ZooError as error:
+            say(f"  {address}: accuracy not measured again. {error}")
+            continue
+        text = f"{address}: test accuracy {result.measured:.2f} % on {result.images} images"
+        if result.agrees:
+            say(f"  {text}, as published ({result.published:.2f} %)")
+        else:
+            problems.append(f"{text}, but {result.published:.2f} % was published")
+    return problems
 
 
 @zoo.command()

@@ -32,7 +32,14 @@ def save_weights(model: keras.Model, path: str | Path, dtype: str = "float16") -
         TrainingError: another type, or weights that are not finite.
         OSError: the folder cannot be written to.
     """
-    save_values({variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}, path, dtype)
+    save_values(
+        {
+            variable.path: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
+            for variable in model.weights
+        },
+        path,
+        dtype,
+    )
 
 
 def save_values(values: Mapping[str, np.ndarray], path: str | Path, dtype: str = "float16") -> None:

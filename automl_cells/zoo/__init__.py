@@ -3,9 +3,11 @@
 from automl_cells.zoo.address import Address
 from automl_cells.zoo.constructors import (
     blockqnn_cifar,
+    blockqnn_cifar_small,
     blockqnn_imagenet,
     blockqnn_imagenet_mobile,
     blockqnn_imagenet_small,
+    blockqnn_mnist,
 )
 from automl_cells.zoo.derive import build_entry, export_entry, sample_images
 from automl_cells.zoo.entry import Entry
@@ -24,9 +26,11 @@ __all__ = [
     "Shelf",
     "Structure",
     "blockqnn_cifar",
+    "blockqnn_cifar_small",
     "blockqnn_imagenet",
     "blockqnn_imagenet_mobile",
     "blockqnn_imagenet_small",
+    "blockqnn_mnist",
     "build_entry",
     "default_shelf",
     "export_entry",

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from automl_cells.datasets import load
-from automl_cells.errors import DataError, ZooError
+from automl_cells.errors import ZooError
 from automl_cells.export import FORMATS, ExportResult, export_model, sha256_of_file
 from automl_cells.export.digests import files_below
 from automl_cells.export.exporting import PARITY_FILE
+from automl_cells.zoo.data import dataset_of
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.manifest import DERIVED, Derived, FileRecord, now, read_document, write_document
 
@@ -29,21 +29,12 @@ def sample_images(entry: Entry, count: int = IMAGES) -> np.ndarray:
         (count, height, width, channels), raw pixels.
 
     Raises:
-        ZooError: the data set cannot be loaded by its name, or is not the same any more.
+        ZooError: the data set cannot be found, see `dataset_of`, or is not the same any more.
     """
-    reference = entry.document.dataset
     try:
-        dataset = load(reference.name)
-    except DataError as error:
-        raise ZooError(
-            f"Expected real images to measure with: the data set {reference.name!r} cannot be loaded by its name, so "
-            f"images must be given (--dataset on the command line). Received: none ({error})"
-        ) from None
-    if dataset.fingerprint != reference.fingerprint:
-        raise ZooError(
-            f"Expected the data set {reference.name!r} with fingerprint {reference.fingerprint}. "
-            f"Received: {dataset.fingerprint}"
-        )
+        dataset = dataset_of(entry)
+    except ZooError as error:
+        raise ZooError(f"{error} (other images can be given: --dataset on the command line)") from None
     return dataset.x_test[:count]
 
 

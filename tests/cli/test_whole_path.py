@@ -105,7 +105,11 @@ def test_publish_build_verify_and_export(trained, tmp_path):
     built = command("zoo", "build", "small_block/digits", "--shelf", shelf)
     assert "savedmodel" in built
     assert "onnx" in built
-    assert "as published" in command("zoo", "verify", "--shelf", shelf)
+    verified = command("zoo", "verify", "--shelf", shelf)
+    assert "all files as published" in verified
+    assert "small_block/digits-v1: test accuracy" in verified
+    assert "as published (" in verified
+    assert "test accuracy" not in command("zoo", "verify", "--files-only", "--shelf", shelf)
 
     command("export", trained, "--format", "onnx", "--opset", 15, "--out", tmp_path / "out")
     entry = Entry.read(trained / "entry")

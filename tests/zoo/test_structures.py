@@ -14,6 +14,8 @@ from automl_cells.zoo.structures import differences
         ("blockqnn_imagenet_mobile", 4_080_028, 531_638_784),
         ("blockqnn_imagenet_small", 6_993_560, 937_654_272),
         ("blockqnn_cifar", 6_125_866, 858_627_584),
+        ("blockqnn_cifar_small", 603_578, 78_827_264),
+        ("blockqnn_mnist", 152_338, 15_060_992),
     ],
 )
 def test_sizes_of_the_named_structures(name, parameters, flops):
