@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +58,7 @@ def duration(text: str | None) -> float | None:
 
 
 def assignments(texts: list[str] | None, what: str) -> dict[str, Any]:
-    """``["max_index=10", "input_anywhere=true"]`` as a dictionary; numbers and true/false become values.
+    """``["max_index=10", "input_anywhere=true"]`` as a dictionary; what is JSON (numbers, true, lists) becomes a value.
 
     Raises:
         AutoMLCellsError: a text without an equals sign.
@@ -82,13 +84,14 @@ def in_directory(words: str, data_dir: Path | None) -> str:
 
 
 def _value(text: str) -> Any:
+    if text[:1] in ("[", "{", '"'):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text)
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):
-        try:
+        with contextlib.suppress(ValueError):
             return kind(text)
-        except ValueError:
-            continue
     return text
 
 

@@ -34,7 +34,7 @@ def save_weights(model: keras.Model, path: str | Path, dtype: str = "float16") -
     """
     save_values(
         {
-            variable.path: keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
+            variable.path: keras.ops.convert_to_numpy(keras.ops.stop_gradient(variable.value))
             for variable in model.weights
         },
         path,

@@ -49,8 +49,7 @@ def find_weights(structure: Structure, weights: str | Path) -> Pretrained:
     if path.is_file():
         return Pretrained(path, None)
     entry = Entry.read(entry_folder(path)) if holds_entry(path) else _published(structure, str(weights))
-    different = differences(entry.genotype, entry.template, structure.load_genotype(), structure.make_template())
-    if different := [name for name in different if name != "input_shape"]:
+    if different := differences(entry.genotype, entry.template, structure.load_genotype(), structure.make_template()):
         raise ZooError(
             f"Expected weights of the structure {structure.name}. Received: {weights}, with another "
             f"{', '.join(different)}"

@@ -87,9 +87,10 @@ def differences(
 ) -> list[str]:
     """In which respects two networks are different structures; an empty list means the same structure.
 
-    Compared are the genotype (by its hash) and what the template builds: stem, repeats, filters, image shape. The
-    number of classes is not: it follows the data set, and with it the tag.
+    Compared are the genotype (by its hash) and what the template builds: stem, repeats, filters, channels of the image.
+    The size of the image is not, since no weight depends on it, nor is the number of classes: both follow the data set,
+    and with it the tag.
     """
-    fields = ("stem", "repeats", "filters", "input_shape")
     found = [] if genotype.hash == other_genotype.hash else ["genotype"]
-    return found + [name for name in fields if getattr(template, name) != getattr(other_template, name)]
+    found += [name for name in ("stem", "repeats", "filters") if getattr(template, name) != getattr(other_template, name)]
+    return found if template.input_shape[2] == other_template.input_shape[2] else [*found, "number of channels"]

@@ -1,0 +1,89 @@
+"""Does a pretrained body help? Fine-tuned on a few images of another set, against the same network from scratch.
+
+    python tools/transfer.py --data DIR [--images 500] [--seeds 3] [--json FILE] [ENTRY:DATASET …]
+
+DIR holds NAME.npz files in the layout of keras.datasets. Both sides see the same images, the same recipe, the same number
+of epochs and the same test images; each seed draws other images. By default the pairs that docs/training.md quotes.
+What is done is kept in --work, so that an interrupted comparison goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from automl_cells import finetune
+from automl_cells.cli.quiet import import_framework
+from automl_cells.datasets import load
+from automl_cells.files import write_atomically
+from automl_cells.training import recipe
+
+PAIRS = (
+    "blockqnn_imagenet_small/tiny_imagenet:cifar10",
+    "blockqnn_cifar_small/cifar10:fashion_mnist",
+    "blockqnn_mnist/fashion_mnist:mnist",
+)
+COLOUR = ({"op": "pad_crop", "padding": 4, "fill": "reflect"}, {"op": "horizontal_flip"})
+AUGMENTATION = {"cifar10": COLOUR, "fashion_mnist": COLOUR}
+"""Images that may be mirrored; the recipe's own augmentation, small turns and shifts, elsewhere."""
+
+
+def compare(pair: str, folder: Path, work: Path, images: int, seeds: int, console: Console) -> dict[str, Any]:
+    """One row of the table: test accuracies in per cent, a seed each."""
+    source, _, name = pair.partition(":")
+    chosen = recipe("finetune", **({"augmentation": AUGMENTATION[name]} if name in AUGMENTATION else {}))
+    found: dict[str, list[float]] = {"finetuned": [], "scratch": []}
+    for seed in range(seeds):
+        data = load(f"npz:{folder / name}.npz?train={images}&seed={seed}")
+        for side, accuracies in found.items():
+            out = work / f"{source.replace('/', '-')}-{name}-{images}-{seed}-{side}"
+            console.print(f"{source} → {name}, seed {seed}: {side}", highlight=False)
+            done = finetune(
+                source, data, out=out, recipe=chosen, from_scratch=side == "scratch", seed=seed, resume=True
+            )
+            accuracies.append(done.metrics["test_accuracy"])
+    gains = [tuned - scratch for tuned, scratch in zip(found["finetuned"], found["scratch"], strict=True)]
+    return {"entry": source, "dataset": name, "images": images, **found, "gains": gains}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows in Markdown: mean over the seeds ± standard deviation."""
+    lines = ["| pretrained body | images of | fine-tuned % | from scratch % | gain, points |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = [_spread(row[key]) for key in ("finetuned", "scratch", "gains")]
+        lines.append(f"| `{row['entry']}` | {row['images']} {row['dataset']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    mean = f"{statistics.mean(values):.2f}"
+    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def main() -> None:
+    """Compare, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", nargs="*", default=PAIRS, metavar="ENTRY:DATASET")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    arguments = parser.parse_args()
+    import_framework()
+    console = Console(stderr=True)
+    rows = []
+    for pair in arguments.pairs:
+        rows.append(compare(pair, arguments.data, arguments.work, arguments.images, arguments.seeds, console))
+        print(table(rows[-1:]) if len(rows) == 1 else table(rows[-1:]).splitlines()[-1], flush=True)
+    if arguments.json:
+        write_atomically(arguments.json, json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
