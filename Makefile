@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check test-backends test-jax test-torch reference clean
 
 demo: $(VENV)/.package
 	$(BIN)/python tools/demo.py
@@ -17,6 +17,32 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The same package under the other backends of Keras, in environments without TensorFlow, against outputs of the first.
+REFERENCE := build/backends
+
+test-backends: test-jax test-torch
+
+# What Keras' variables say when NumPy copies them, save under TensorFlow, is Keras' own affair.
+BACKEND_TESTS := -m pytest -W "ignore:__array__ implementation:DeprecationWarning" tests/backends tests/training/test_engines.py
+
+test-jax: .venv-jax/.test reference
+	KERAS_BACKEND=jax AUTOML_CELLS_REFERENCE=$(REFERENCE) .venv-jax/bin/python $(BACKEND_TESTS)
+
+# One thread: torch's threads wait for each other with full force, for ever where anything else runs on the machine.
+test-torch: .venv-torch/.test reference
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 AUTOML_CELLS_REFERENCE=$(REFERENCE) .venv-torch/bin/python $(BACKEND_TESTS)
+
+reference: $(VENV)/.test
+	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.backends.reference $(REFERENCE)
+
+.venv-%/.test: backends/%.txt backends/common.txt constraints.txt setup.py
+	@echo "Installing into .venv-$* (about a minute) …"
+	rm -rf .venv-$*
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip --quiet --disable-pip-version-check install --requirement backends/$*.txt
+	.venv-$*/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --editable .
+	@touch $@
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,4 +61,4 @@ $(VENV)/.test: $(VENV)/.package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis
+	rm -rf $(VENV) .venv-jax .venv-torch demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from automl_cells.spaces import space
     from automl_cells.strategies import strategy
     from automl_cells.training import train
+    from automl_cells.zoo.finetune import finetune
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ _HOME = {
     "SearchResult": ("search.api", "SearchResult"),
     "build": ("builder", "build"),
     "cost": ("builder.cost", "cost"),
+    "finetune": ("zoo.finetune", "finetune"),
     "from_arrays": ("datasets", "from_arrays"),
     "load_dataset": ("datasets", "load"),
     "load_genotype": ("genotypes", "load"),
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "build",
     "cost",
+    "finetune",
     "from_arrays",
     "load_dataset",
     "load_genotype",

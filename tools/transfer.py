@@ -2,8 +2,9 @@
 
     python tools/transfer.py --data DIR [--images 500] [--seeds 3] [--json FILE] [ENTRY:DATASET …]
 
-DIR holds NAME.npz files in the layout of keras.datasets. Both sides see the same images, the same recipe, the same number
-of epochs and the same test images; each seed draws other images. By default the pairs that docs/training.md quotes.
+DIR holds NAME.npz files in the layout of keras.datasets; DATASET is NAME, or NAME/K for its first K classes. Both sides
+see the same images, the same recipe, the same number of epochs and the same test images; from scratch the better of two
+learning rates counts. Each seed draws other images. By default the pairs that docs/training.md quotes.
 What is done is kept in --work, so that an interrupted comparison goes on.
 """
 
@@ -19,18 +20,22 @@ from rich.console import Console
 
 from automl_cells import finetune
 from automl_cells.cli.quiet import import_framework
-from automl_cells.datasets import load
+from automl_cells.datasets import Dataset, balanced_subset, from_arrays, load
 from automl_cells.files import write_atomically
 from automl_cells.training import recipe
 
 PAIRS = (
     "blockqnn_imagenet_small/tiny_imagenet:cifar10",
+    "blockqnn_cifar_small/cifar10:tiny_imagenet/25",
     "blockqnn_cifar_small/cifar10:fashion_mnist",
     "blockqnn_mnist/fashion_mnist:mnist",
 )
 COLOUR = ({"op": "pad_crop", "padding": 4, "fill": "reflect"}, {"op": "horizontal_flip"})
-AUGMENTATION = {"cifar10": COLOUR, "fashion_mnist": COLOUR}
+AUGMENTATION = {"cifar10": COLOUR, "tiny_imagenet/25": COLOUR, "fashion_mnist": COLOUR}
 """Images that may be mirrored; the recipe's own augmentation, small turns and shifts, elsewhere."""
+SCRATCH_RATES = (0.003, 0.02)
+"""Learning rates from scratch, of which the better on the test images counts: a head start for that side. The first is
+that of the recipe plain, the second that of finetune."""
 
 
 def compare(pair: str, folder: Path, work: Path, images: int, seeds: int, console: Console) -> dict[str, Any]:
@@ -38,17 +43,37 @@ def compare(pair: str, folder: Path, work: Path, images: int, seeds: int, consol
     source, _, name = pair.partition(":")
     chosen = recipe("finetune", **({"augmentation": AUGMENTATION[name]} if name in AUGMENTATION else {}))
     found: dict[str, list[float]] = {"finetuned": [], "scratch": []}
+
+    def accuracy(side: str, rate: float, seed: int) -> float:
+        out = work / f"{source}-{name}-{images}-{seed}-{side}-{rate}".replace("/", "-")
+        console.print(f"{source} → {name}, seed {seed}: {side}, learning rate {rate}", highlight=False)
+        data = balanced_subset(_load(folder, name), images, seed)
+        changed = recipe(chosen, learning_rate=rate)
+        done = finetune(source, data, out=out, recipe=changed, from_scratch=side == "scratch", seed=seed, resume=True)
+        return done.metrics["test_accuracy"]
+
     for seed in range(seeds):
-        data = load(f"npz:{folder / name}.npz?train={images}&seed={seed}")
-        for side, accuracies in found.items():
-            out = work / f"{source.replace('/', '-')}-{name}-{images}-{seed}-{side}"
-            console.print(f"{source} → {name}, seed {seed}: {side}", highlight=False)
-            done = finetune(
-                source, data, out=out, recipe=chosen, from_scratch=side == "scratch", seed=seed, resume=True
-            )
-            accuracies.append(done.metrics["test_accuracy"])
+        found["finetuned"].append(accuracy("finetuned", chosen.learning_rate, seed))
+        found["scratch"].append(max(accuracy("scratch", rate, seed) for rate in SCRATCH_RATES))
     gains = [tuned - scratch for tuned, scratch in zip(found["finetuned"], found["scratch"], strict=True)]
     return {"entry": source, "dataset": name, "images": images, **found, "gains": gains}
+
+
+def _load(folder: Path, name: str) -> Dataset:
+    """``NAME``, or ``NAME/K``: its first K classes only."""
+    name, _, classes = name.partition("/")
+    data = load(f"npz:{folder / name}.npz")
+    if not classes:
+        return data
+    train, test = data.y_train < int(classes), data.y_test < int(classes)
+    return from_arrays(
+        data.x_train[train],
+        data.y_train[train],
+        data.x_test[test],
+        data.y_test[test],
+        data.class_names[: int(classes)],
+        f"{name}_{classes}_classes",
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -76,7 +101,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
     import_framework()
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     rows = []
     for pair in arguments.pairs:
         rows.append(compare(pair, arguments.data, arguments.work, arguments.images, arguments.seeds, console))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from automl_cells.builder.cost import Cost, cost
+from automl_cells.builder.features import FeatureMap, feature_maps
 from automl_cells.builder.plan import Layer, Plan
 from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, template, template_names
@@ -10,7 +11,19 @@ from automl_cells.builder.template import Template, template, template_names
 if TYPE_CHECKING:
     from automl_cells.builder.keras_model import build
 
-__all__ = ["Cost", "Layer", "Plan", "Template", "build", "cost", "plan", "template", "template_names"]
+__all__ = [
+    "Cost",
+    "FeatureMap",
+    "Layer",
+    "Plan",
+    "Template",
+    "build",
+    "cost",
+    "feature_maps",
+    "plan",
+    "template",
+    "template_names",
+]
 
 
 def __getattr__(name: str) -> Any:

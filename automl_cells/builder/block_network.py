@@ -24,16 +24,24 @@ from automl_cells.genotypes.block import (
 
 
 def plan_block_network(
-    genotype: BlockGenotype, template: Template, include_top: bool, pooling: str | None, max_params: int | None
+    genotype: BlockGenotype,
+    template: Template,
+    include_top: bool,
+    pooling: str | None,
+    max_params: int | None,
+    features: bool = False,
 ) -> Plan:
     """Stem, stages of ``template.repeats`` blocks with a 2×2 max pooling between, head. See `builder.plan`."""
     net = PlanBuilder(template.input_shape, max_params)
     position = _stem(net, template)
     for stage, filters in enumerate(template.filters, start=1):
         if stage > 1:
-            position = net.pool(f"stage{stage}_pool", "max", position, kernel=2, stride=2)
+            position = net.pool(f"stage{stage}_pool", "max", net.end_stage(position), kernel=2, stride=2)
         for repeat in range(1, template.repeats + 1):
             position = _block(net, f"stage{stage}_block{repeat}", genotype, position, filters)
+    if features:
+        net.stage_outputs(position)
+        return net.plan()
     position = net.relu(position)
     if include_top:
         net.dense("predictions", net.global_pool("average", position), template.classes)
@@ -49,7 +57,7 @@ def _stem(net: PlanBuilder, template: Template) -> int:
             conv = net.conv(f"stem{number}_conv", position, template.filters[0], layer.kernel)
             position = net.batch_norm(f"stem{number}_bn", conv)
         else:
-            position = net.pool(f"stem{number}_pool", "max", position, layer.kernel, stride=2)
+            position = net.pool(f"stem{number}_pool", "max", net.end_stage(position), layer.kernel, stride=2)
     return position
 
 

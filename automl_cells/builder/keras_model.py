@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def build(
     for layer in layers[1:-1] if features else layers[1:]:
         read = [tensors[position] for position in layer.inputs]
         if layer.op == "dense" and dropout:
-            read = [keras.layers.Dropout(dropout, name="dropout")(read[0])]
+            # With a seed of its own the masks follow a variable under every backend; else torch's global generator.
+            read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
         make = operation(layer, batch_norm_momentum, batch_norm)
         tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
     outputs = [tensors[position] for position in layers[-1].inputs] if features else tensors[-1]

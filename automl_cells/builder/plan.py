@@ -27,7 +27,8 @@ class Layer(NamedTuple):
     Attributes:
         name: unique in the plan, and the name of the Keras layer.
         op: ``input``, ``conv``, ``batch_norm``, ``relu``, ``max_pool``, ``avg_pool``, ``add``, ``concat``,
-            ``global_average_pool``, ``global_max_pool`` or ``dense``.
+            ``global_average_pool``, ``global_max_pool`` or ``dense``; ``outputs`` stands last in a plan of several
+            outputs, those at its `inputs`, and is no layer of the network.
         inputs: positions in the plan of the layers it reads.
         shape: of its output; (1, 1, channels) after global pooling and for dense layers.
         kernel: side of the kernel or pooling window.
@@ -57,6 +58,7 @@ class PlanBuilder:
     def __init__(self, input_shape: Shape, max_params: int | None = None) -> None:
         self.layers: list[Layer] = [Layer("input", "input", (), input_shape)]
         self._relus: dict[int, int] = {}
+        self._stage_ends: list[int] = []
         self._left = math.inf if max_params is None else max_params
 
     def plan(self) -> Plan:
@@ -131,6 +133,17 @@ class PlanBuilder:
     def global_pool(self, kind: str, source: int) -> int:
         """``average`` or ``max`` over the whole map."""
         return self._append(f"{kind}_pool", f"global_{kind}_pool", (source,), (1, 1, self.channels(source)))
+
+    def end_stage(self, position: int) -> int:
+        """Note that the map at `position` is the last one before a downsampling; hands the position back."""
+        if position:  # the image itself is no feature map
+            self._stage_ends.append(position)
+        return position
+
+    def stage_outputs(self, last: int) -> int:
+        """Make outputs of the ends of all stages noted so far and of `last`, each after a ReLU as before a head."""
+        maps = tuple(self.relu(position) for position in (*self._stage_ends, last))
+        return self._append("features", "outputs", maps, self.layers[maps[-1]].shape)
 
     def dense(self, name: str, source: int, units: int) -> int:
         """Fully connected layer with bias, no activation."""

@@ -19,6 +19,7 @@ def plan(
     *,
     include_top: bool = True,
     pooling: str | None = None,
+    features: bool = False,
     max_params: int | None = None,
 ) -> Plan:
     """The flat list of layers of the network that `genotype` makes in `template`.
@@ -28,16 +29,24 @@ def plan(
         template: what surrounds it, with all sizes.
         include_top: end with global average pooling and the linear layer (without softmax, which has no cost).
         pooling: without the top: ``None`` (a feature map), ``"avg"`` or ``"max"``.
+        features: without top and pooling: several outputs, the last feature map before each downsampling and the last
+            of all, see `feature_maps`; the plan then ends with ``outputs``.
         max_params: stop planning as soon as the convolutions alone have more weights.
 
     Raises:
         GenotypeError: no builder for this kind of genotype.
-        TemplateError: an unknown pooling, or more layers than any network should have.
+        TemplateError: an unknown pooling, features together with top or pooling, or more layers than any network should
+            have.
         TooManyParametersError: more than `max_params`, a kind of `TemplateError`.
     """
     if pooling not in (None, "avg", "max"):
         raise TemplateError(f"Expected pooling None, 'avg' or 'max'. Received: {pooling!r}")
+    if features and (include_top or pooling is not None):
+        raise TemplateError(
+            f"Expected include_top=False and pooling=None with features=True. "
+            f"Received: include_top={include_top}, pooling={pooling!r}"
+        )
     planner = _PLANNERS.get(genotype.kind)
     if planner is None:
         raise GenotypeError(f"Expected a genotype of a kind among {sorted(_PLANNERS)}. Received: {genotype.kind}")
-    return planner(genotype, template, include_top, pooling, max_params)
+    return planner(genotype, template, include_top, pooling, max_params, features)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automl_cells.cli import genotype, search, train, zoo
+from automl_cells.cli import finetune, genotype, search, train, zoo
 from automl_cells.errors import AutoMLCellsError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command()(search.best)
 app.command()(genotype.show)
 app.command()(genotype.build)
 app.command()(train.train)
+app.command()(finetune.finetune)
 app.command("finetune-top")(train.finetune_top)
 app.command()(zoo.export)
 app.add_typer(zoo.zoo, name="zoo")

@@ -89,6 +89,8 @@ def _value(text: str) -> Any:
             return json.loads(text)
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if text == "null":
+        return None
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)

@@ -10,7 +10,7 @@ import typer
 from automl_cells.cli import options
 from automl_cells.cli.console import say, table
 from automl_cells.cli.quiet import import_framework
-from automl_cells.errors import AutoMLCellsError, ZooError
+from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,6 +145,7 @@ def verify(
 def _remeasure_all(shelf: Shelf, query: str | None, data: Path | None) -> list[str]:
     """Measure the accuracy of every entry again whose data are at hand; returns what does not agree."""
     from automl_cells.zoo.address import Query
+    from automl_cells.zoo.data import MissingDataError
     from automl_cells.zoo.remeasure import remeasure
 
     import_framework()
@@ -155,8 +156,11 @@ def _remeasure_all(shelf: Shelf, query: str | None, data: Path | None) -> list[s
         entry = shelf.find(str(address))
         try:
             result = remeasure(entry, data)
-        except ZooError as error:
+        except MissingDataError as error:
             say(f"  {address}: accuracy not measured again. {error}")
+            continue
+        except AutoMLCellsError as error:
+            problems.append(f"{address}: {error}")
             continue
         text = f"{address}: test accuracy {result.measured:.2f} % on {result.images} images"
         if result.agrees:

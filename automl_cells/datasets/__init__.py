@@ -2,6 +2,7 @@
 
 from automl_cells.datasets.arrays import from_arrays
 from automl_cells.datasets.base import Dataset, Preprocessing
+from automl_cells.datasets.channels import with_channels
 from automl_cells.datasets.class_weights import class_weights
 from automl_cells.datasets.encoded import Reading, SkippedImagesWarning
 from automl_cells.datasets.encoded_images import EncodedImages
@@ -28,5 +29,6 @@ __all__ = [
     "load_tfds",
     "save_npz",
     "stratified_split",
+    "with_channels",
     "with_data_dir",
 ]

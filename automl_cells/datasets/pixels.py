@@ -166,11 +166,9 @@ def _plain(image: Image.Image, mode: str) -> Image.Image:
         solid = image.convert("RGBA")
         white = Image.new("RGBA", solid.size, "white")
         image = Image.alpha_composite(white, solid)
-        if mode == "L":  # grey with alpha: all three channels are the grey, which need not be weighed again
-            return image.getchannel(0)
-        return image.convert("RGB")
+        return image.convert("RGB").convert(mode)
     if image.mode == "P" and mode == "L":
-        return image.convert("RGB").getchannel(0)
+        return image.convert("RGB").convert(mode)
     return image.convert(mode)
 
 

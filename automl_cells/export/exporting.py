@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from automl_cells.errors import ExportError
+from automl_cells.export.backend import check_backend
 from automl_cells.export.digests import sha256_of_file, sha256_of_folder, size_of
 from automl_cells.export.onnx import add_metadata, export_onnx, load_onnx
 from automl_cells.export.parity import TOLERANCE, Parity, measure_parity
@@ -101,15 +102,10 @@ def export_model(
 
 
 def _check(model: keras.Model, formats: Sequence[str]) -> None:
-    import keras
-
     unknown = [form for form in formats if form not in FORMATS]
     if unknown or isinstance(formats, str) or not formats:
         raise ExportError(f"Expected a list of formats among {list(FORMATS)}. Received: {formats!r}")
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError(
-            f"Expected the TensorFlow backend (KERAS_BACKEND=tensorflow) to export. Received: {keras.backend.backend()}"
-        )
+    check_backend()
     for layer in model.layers:
         if layer.compute_dtype != "float32":
             raise ExportError(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl_cells.errors import ExportError
+from automl_cells.export.backend import check_backend
 from automl_cells.files import replacing
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def export_onnx(model: keras.Model, path: str | Path, *, metadata: Mapping[str, 
 
     Raises:
         ExportError: an opset out of range, a model too large for one ONNX file, or a graph that the ONNX checker
-            refuses.
+            refuses; or another backend than TensorFlow.
     """
+    check_backend()
     import keras
     import onnx
     import tf2onnx

@@ -76,6 +76,11 @@ def measure_parity(model: keras.Model, run: Callable[[np.ndarray], np.ndarray], 
 @contextmanager
 def _full_precision() -> Iterator[None]:
     """No TensorFloat-32: on recent GPUs it would round Keras' convolutions to ten bits and blame the export."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
     import tensorflow as tf
 
     before = tf.config.experimental.tensor_float_32_execution_enabled()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl_cells.errors import ExportError
+from automl_cells.export.backend import check_backend
 
 if TYPE_CHECKING:
     import keras
@@ -26,8 +27,9 @@ def export_savedmodel(model: keras.Model, folder: str | Path) -> None:
         folder: where the SavedModel goes; must not exist yet or be empty.
 
     Raises:
-        ExportError: `folder` holds something already.
+        ExportError: `folder` holds something already, or another backend than TensorFlow.
     """
+    check_backend()
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise ExportError(f"Expected a folder that is empty or does not exist. Received: {folder}")
@@ -39,8 +41,9 @@ def load_savedmodel(folder: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     """The function that a serving system would call: images (batch, height, width, channels) → (batch, …), float32.
 
     Raises:
-        ExportError: not a SavedModel with one serving signature of one input and one output.
+        ExportError: not a SavedModel with one serving signature of one input and one output, or another backend.
     """
+    check_backend()
     import tensorflow as tf
 
     try:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from automl_cells.datasets import class_weights
+from automl_cells.errors import TrainingError
 from automl_cells.training.augmentation import augment
 from automl_cells.training.recipes import Recipe
 
@@ -48,7 +49,7 @@ class TrainingBatches:
     ) -> None:
         self._images, self._labels, self._indices = images, labels, indices
         self._recipe, self._seed = recipe, seed
-        self.batch_size = min(recipe.batch_size, len(indices))
+        self.batch_size = recipe.batch_size
         self.steps = len(indices) // self.batch_size
         self._targets = target_table(labels[indices], classes, recipe)
 
@@ -86,8 +87,6 @@ def weights_of_classes(labels: np.ndarray, classes: int, recipe: Recipe) -> np.n
         return class_weights(labels, classes)
     given: Sequence[float] = recipe.class_weights
     if len(given) != classes:
-        from automl_cells.errors import TrainingError
-
         raise TrainingError(f"Expected a class weight for each of {classes} classes. Received: {len(given)}")
     return np.asarray(given, np.float64)
 

@@ -6,6 +6,7 @@ uses all cores; more can be asked for, up to one a core, which is of use for tes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from functools import cache
@@ -30,6 +31,13 @@ def check_replicas(replicas: int | None) -> int:
     Raises:
         TrainingError: fewer than one, more than there are devices, or the CPU's devices are laid out already.
     """
+    if machines() > 1 and replicas not in (None, max(1, _gpus())):
+        raise TrainingError(
+            f"Expected no number of replicas with several machines (TF_CONFIG): each takes all its GPUs, or its CPU as "
+            f"one device. Received: {replicas}"
+        )
+    if keras.backend.backend() == "jax" and replicas is not None and replicas > 1:
+        _lay_out_jax_cpus(min(replicas, _cores()))  # before JAX can be asked for GPUs, which starts it
     gpus = _gpus()
     if replicas is None:
         return max(1, gpus)
@@ -90,7 +98,12 @@ def _several_machines() -> tf.distribute.Strategy:
     """Made once: the processes of a cluster meet when it is made, before any operation is run."""
     import tensorflow as tf
 
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:  # "Collective ops must be configured at program startup"
+        raise TrainingError(
+            f"Expected a training on several machines to be the first thing that TensorFlow does. Received: {error}"
+        ) from None
 
 
 def jax_devices(replicas: int) -> list[Any]:
@@ -109,23 +122,10 @@ def _gpus() -> int:
     if backend == "jax":
         import jax
 
-        return 0 if _jax_platform_is_cpu() else len(jax.devices())
+        return 0 if jax.default_backend() == "cpu" else len(jax.devices())
     import torch
 
     return min(1, torch.cuda.device_count())  # the torch engine trains on one device
-
-
-def _jax_platform_is_cpu() -> bool:
-    """Whether JAX computes on the CPU; asked without starting it where a setting already says so."""
-    import jax
-
-    if os.environ.get("JAX_PLATFORMS") == "cpu":
-        return True
-    from jax._src import xla_bridge
-
-    if not xla_bridge.backends_are_initialized() and not xla_bridge._backend_factories.keys() - {"cpu", "interpreter"}:
-        return True
-    return jax.default_backend() == "cpu"
 
 
 def _cores() -> int:
@@ -140,13 +140,8 @@ def _lay_out_cpus(replicas: int) -> None:
         "(call automl_cells.training.check_replicas first). Received: it has started with fewer devices"
     )
     if keras.backend.backend() == "jax":
-        import jax
-
-        try:
-            jax.config.update("jax_num_cpu_devices", replicas)
-        except RuntimeError:
-            if len(jax.devices()) < replicas:
-                raise late from None
+        if len(jax_devices(replicas)) < replicas:
+            raise late
         return
     import tensorflow as tf
 
@@ -156,3 +151,14 @@ def _lay_out_cpus(replicas: int) -> None:
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < replicas:
             raise late from None
+
+
+def _lay_out_jax_cpus(replicas: int) -> None:
+    """Ask JAX for that many CPU devices, if it has not started and nobody asked for as many; idle where it has GPUs."""
+    import jax
+
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return  # JAX refuses to be told twice
+    if jax.config.jax_num_cpu_devices < replicas:
+        with contextlib.suppress(RuntimeError):  # it has started; whether its devices suffice is looked at later
+            jax.config.update("jax_num_cpu_devices", replicas)

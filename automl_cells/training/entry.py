@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import keras
+from filelock import FileLock, Timeout
 
 from automl_cells.builder import Template, cost, plan
 from automl_cells.datasets import Dataset
@@ -20,6 +22,7 @@ from automl_cells.errors import TrainingError
 from automl_cells.files import WORD, write_atomically
 from automl_cells.genotypes import Genotype
 from automl_cells.genotypes import write as write_genotype
+from automl_cells.training.distribution import first_machine
 from automl_cells.training.recipes import Recipe
 
 FORMAT = "automl_cells/model"
@@ -85,14 +88,39 @@ def check_folder(folder: Path, resume: bool) -> None:
         raise TrainingError(f"Expected a folder for the training run. Received: {folder} (a file)")
     if not folder.exists() or not any(folder.iterdir()):
         return
-    begun = (folder / "checkpoints" / "run.json").exists()
-    if not begun:
+    inside = [path for path in folder.rglob("*") if not path.name.startswith(".")]
+    if inside == [folder / "checkpoints"]:  # a training that was killed before it had begun
+        return
+    if not (folder / "checkpoints" / "run.json").exists():
         raise TrainingError(f"Expected an empty folder for the training run. Received: {folder}")
     if not resume:
         raise TrainingError(
             f"Expected an empty folder for the training run, or to be told to resume. "
             f"Received: {folder} (a training was begun there)"
         )
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a run folder for this process, on the first of several machines; the lock goes with the process.
+
+    Raises:
+        TrainingError: another training is under way in it.
+    """
+    if not first_machine():
+        yield
+        return
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(checkpoints / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TrainingError(f"Expected no other training to be running in {folder}. Received: one that is") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def complete_entry(

@@ -43,9 +43,9 @@ def train(
 ) -> TrainingResult:
     """Train the network that `genotype` makes in `template`, and measure it once on the test images.
 
-    The weights of the epoch with the highest validation accuracy are kept (ties: the latest; without validation images
-    the last epoch's), rounded to float16. What is reported is the accuracy of the rounded weights in a network of stock
-    layers, read back from the file. Sets the global seeds of Python, NumPy and Keras.
+    The weights of the epoch with the highest validation accuracy are kept (ties: the latest; without validation images,
+    or if the recipe says so, the last epoch's), rounded to float16. What is reported is the accuracy of the rounded
+    weights in a network of stock layers, read back from the file. Sets the global seeds of Python, NumPy and Keras.
 
     Args:
         genotype: the architecture.
@@ -74,47 +74,48 @@ def train(
     replicas = check_replicas(replicas)
     precision = resolve_precision(chosen.precision, template.filters)
     training, validation = split(dataset, chosen, seed)
-    session.check_batch(chosen, len(training), replicas)
+    session.check(chosen, dataset.y_train[training], dataset.classes, replicas)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
     tag = entries.check_word(tag or entries.as_word(dataset.name), "tag")
     document = entries.model_document(name, tag, template, dataset, chosen)
     folder = Path(out)
     if first_machine():
         entries.check_folder(folder, resume)
-    run = {"genotype": genotype.hash, "seed": seed, "precision": precision, **document}
-    checkpoints = Checkpoints(folder / "checkpoints")
-    checkpoints.begin(run, write=first_machine())
-    final = folder / "entry"
-    if final.exists():
-        return finished(folder, genotype, template)
+    with entries.locked(folder):
+        run = {"genotype": genotype.hash, "seed": seed, "precision": precision, **document}
+        checkpoints = Checkpoints(folder / "checkpoints")
+        checkpoints.begin(run, write=first_machine())
+        final = folder / "entry"
+        if final.exists():
+            return finished(folder, genotype, template)
 
-    def network(placed: Placed) -> keras.Model:
-        return build(
-            genotype,
-            template,
-            classifier_activation=None,
-            batch_norm_momentum=chosen.batch_norm_momentum,
-            batch_norm=placed.batch_norm,
-            dropout=chosen.dropout,
+        def network(placed: Placed) -> keras.Model:
+            return build(
+                genotype,
+                template,
+                classifier_activation=None,
+                batch_norm_momentum=chosen.batch_norm_momentum,
+                batch_norm=placed.batch_norm,
+                dropout=chosen.dropout,
+            )
+
+        engine, state = session.fit(
+            network,
+            dataset.x_train,
+            dataset.y_train,
+            training,
+            validation,
+            dataset.classes,
+            dataset.preprocessing,
+            chosen,
+            precision=precision,
+            seed=seed,
+            replicas=replicas,
+            checkpoints=checkpoints,
+            progress=None if progress is None else ShowProgress(progress),
         )
-
-    engine, state = session.fit(
-        network,
-        dataset.x_train,
-        dataset.y_train,
-        training,
-        validation,
-        dataset.classes,
-        dataset.preprocessing,
-        chosen,
-        precision=precision,
-        seed=seed,
-        replicas=replicas,
-        checkpoints=checkpoints,
-        progress=None if progress is None else ShowProgress(progress),
-    )
-    notes = {"replicas": engine.replicas, "precision": precision, "seed": seed}
-    return conclude(folder, genotype, template, dataset, document, provenance or {}, state, len(training), notes)
+        notes = {"replicas": engine.replicas, "precision": precision, "seed": seed}
+        return conclude(folder, genotype, template, dataset, document, provenance or {}, state, len(training), notes)
 
 
 def split(dataset: Dataset, recipe: Recipe, seed: int) -> tuple[np.ndarray, np.ndarray]:

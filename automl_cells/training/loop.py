@@ -34,6 +34,7 @@ def run(
     epochs: int,
     checkpoints: Checkpoints | None,
     progress: ShowProgress | None,
+    keep: str = "best",
 ) -> State:
     """Train until the last epoch is done, from the last checkpoint on if there is one.
 
@@ -48,6 +49,7 @@ def run(
         epochs: how many.
         checkpoints: where to; ``None`` keeps nothing on the disk.
         progress: shown as it goes.
+        keep: ``last`` keeps the last epoch's weights in any case.
 
     Raises:
         TrainingError: the training diverges, or the checkpoints belong to another network.
@@ -73,7 +75,7 @@ def run(
             if len(validation.indices):
                 values["val_loss"], values["val_accuracy"] = evaluate(engine, validation, averaged=True)
             state.epoch += 1
-            _keep(engine, state, values)
+            _note(engine, state, values, keep)
             now = time.monotonic()
             state.seconds, since = state.seconds + now - since, now
             if checkpoints is not None and first_machine():
@@ -103,12 +105,12 @@ def _chunks(indices: np.ndarray) -> Iterator[np.ndarray]:
         yield indices[start : start + EVALUATION_BATCH]
 
 
-def _keep(engine: Engine, state: State, values: dict[str, float]) -> None:
-    """Note the values of the epoch just done, and its weights if they are the best so far."""
+def _note(engine: Engine, state: State, values: dict[str, float], keep: str) -> None:
+    """Note the values of the epoch just done, and its weights if they are the best so far or the last are wanted."""
     for name, value in values.items():
         state.history.setdefault(name, []).append(float(value))
     accuracy = values.get("val_accuracy")
-    if accuracy is None or accuracy >= state.best_accuracy:
+    if accuracy is None or keep == "last" or accuracy >= state.best_accuracy:
         state.best, state.best_epoch = engine.weights(averaged=True), state.epoch
         state.best_accuracy = -1.0 if accuracy is None else float(accuracy)
 

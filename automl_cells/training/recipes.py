@@ -80,6 +80,8 @@ class Recipe(Data):
         batch_norm_momentum: weight of the past in the moving averages of batch normalisation.
         validation_fraction: share of the training images held out, by which the best epoch is chosen; 0 trains on all
             and keeps the last epoch.
+        keep: whose weights are kept: the ``best`` epoch's by validation accuracy, or the ``last``'s, which is the safer
+            choice where there are so few validation images that luck decides.
         augmentation: what is done to the images in training, in this order, on raw pixel values.
     """
 
@@ -111,6 +113,7 @@ class Recipe(Data):
     ema: Inside | None = None
     batch_norm_momentum: Fraction = 0.99
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    keep: Literal["best", "last"] = "best"
     augmentation: tuple[Augmentation, ...] = ()
 
     @model_validator(mode="after")

@@ -11,8 +11,9 @@ import numpy as np
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import TrainingError
 from automl_cells.training import loop
-from automl_cells.training.batches import TrainingBatches
+from automl_cells.training.batches import TrainingBatches, weights_of_classes
 from automl_cells.training.checkpoints import Checkpoints, State
+from automl_cells.training.distribution import machines
 from automl_cells.training.engines import Engine, Placed, engine_class
 from automl_cells.training.precision import computing_in
 from automl_cells.training.progress import ShowProgress
@@ -64,7 +65,7 @@ def fit(
         TrainingError: a batch larger than the data or than what the replicas can share, a training that diverges, or
             checkpoints that do not fit.
     """
-    check_batch(recipe, len(training), replicas)
+    check(recipe, labels[training], classes, replicas)
     batches = TrainingBatches(images, labels, training, classes, recipe, seed)
 
     def make_update(network: keras.Model) -> Update:
@@ -77,15 +78,23 @@ def fit(
     with computing_in(precision):
         engine = engine_class(keras.backend.backend())(make_network, make_update, preprocessing, replicas)
     held_out = loop.Images(images, labels, validation)
-    return engine, loop.run(engine, batches, held_out, recipe.epochs, checkpoints, progress)
+    return engine, loop.run(engine, batches, held_out, recipe.epochs, checkpoints, progress, recipe.keep)
 
 
-def check_batch(recipe: Recipe, images: int, replicas: int) -> None:
-    """Refuse a batch that cannot be.
+def check(recipe: Recipe, labels: np.ndarray, classes: int, replicas: int) -> None:
+    """Refuse a recipe that does not fit the data, before anything is written.
+
+    Args:
+        recipe: the recipe.
+        labels: (n,) of the images to train on.
+        classes: number of classes.
+        replicas: on each machine.
 
     Raises:
-        TrainingError: it is larger than the training part of `images` images, or too small for the replicas.
+        TrainingError: a batch larger than the data or too small for the replicas, or other weights of the classes.
     """
+    weights_of_classes(labels, classes, recipe)
+    images, replicas = len(labels), replicas * machines()
     if recipe.batch_size > images:
         raise TrainingError(
             f"Expected batches of at most the {images} training images (batch_size of the recipe {recipe.name}). "

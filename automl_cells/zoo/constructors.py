@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from automl_cells.builder import feature_maps, plan
 from automl_cells.builder import template as make_template
 from automl_cells.errors import TemplateError, ZooError
 from automl_cells.zoo.structures import Structure, structure
@@ -41,6 +42,7 @@ class Constructor(Protocol):
         repeats: int | None = ...,
         filters: Sequence[int] | None = ...,
         filter_multiplier: float | None = ...,
+        features: bool = ...,
     ) -> keras.Model:
         """Build the model."""
         ...
@@ -67,6 +69,7 @@ def constructor(structure_name: str) -> Constructor:
         repeats: int | None = None,
         filters: Sequence[int] | None = None,
         filter_multiplier: float | None = None,
+        features: bool = False,
     ) -> keras.Model:
         sizes = {"repeats": repeats, "filters": filters, "filter_multiplier": filter_multiplier}
         return _instantiate(
@@ -80,6 +83,7 @@ def constructor(structure_name: str) -> Constructor:
             classifier_activation=classifier_activation,
             name=name,
             sizes={size: value for size, value in sizes.items() if value is not None},
+            features=features,
         )
 
     construct.__name__ = construct.__qualname__ = made.name
@@ -112,6 +116,8 @@ def _document(made: Structure) -> str:
         repeats: blocks a stage. This and the next two need `weights=None`.
         filters: filters of each stage.
         filter_multiplier: scales the filters of every stage.
+        features: without the top and pooling: the model's output is a list of feature maps, the last before each
+            downsampling and the last of all, for detection and segmentation. {_scales(made)}
 
     Returns:
         A `keras.Model`, float32 images (batch, height, width, channels) to (batch, classes) with the top.
@@ -120,6 +126,12 @@ def _document(made: Structure) -> str:
         ZooError: weights that nobody has published, or that do not fit what else was asked for.
         TemplateError: a size out of range.
     """
+
+
+def _scales(made: Structure) -> str:
+    maps = feature_maps(plan(made.load_genotype(), made.make_template(), include_top=False, features=True))
+    strides = ", ".join(str(each.stride) for each in maps)
+    return f"Their strides are\n            {strides}, their channels {', '.join(str(each.shape[2]) for each in maps)}."
 
 
 def _instantiate(
@@ -134,6 +146,7 @@ def _instantiate(
     classifier_activation: str | None,
     name: str | None,
     sizes: dict[str, Any],
+    features: bool,
 ) -> keras.Model:
     # Here and not above: `import automl_cells.zoo` must not import Keras.
     from automl_cells.builder import build
@@ -157,6 +170,7 @@ def _instantiate(
         frame,
         include_top=include_top,
         pooling=None if include_top else pooling,
+        features=features,
         classifier_activation=classifier_activation,
         input_tensor=input_tensor,
         name=name,
@@ -208,3 +222,5 @@ blockqnn_imagenet = constructor("blockqnn_imagenet")
 blockqnn_imagenet_mobile = constructor("blockqnn_imagenet_mobile")
 blockqnn_imagenet_small = constructor("blockqnn_imagenet_small")
 blockqnn_cifar = constructor("blockqnn_cifar")
+blockqnn_cifar_small = constructor("blockqnn_cifar_small")
+blockqnn_mnist = constructor("blockqnn_mnist")

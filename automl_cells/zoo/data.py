@@ -13,6 +13,10 @@ FOLDER = "AUTOML_CELLS_DATA"
 """Environment variable: a folder with data sets as ``NAME.npz`` in the layout of `keras.datasets`."""
 
 
+class MissingDataError(ZooError):
+    """The data set of an entry is not at hand."""
+
+
 def dataset_of(entry: Entry, folder: str | Path | None = None) -> Dataset:
     """The data that the entry learnt: an embedded data set, or ``NAME.npz`` in a folder.
 
@@ -21,7 +25,8 @@ def dataset_of(entry: Entry, folder: str | Path | None = None) -> Dataset:
         folder: where to look for ``NAME.npz``; by default the folder in the variable ``AUTOML_CELLS_DATA``.
 
     Raises:
-        ZooError: it is not there, or it is not the same any more.
+        MissingDataError: it is not there.
+        ZooError: it cannot be read, or it is not the same any more.
     """
     reference = entry.document.dataset
     folder = folder or os.environ.get(FOLDER)
@@ -30,7 +35,7 @@ def dataset_of(entry: Entry, folder: str | Path | None = None) -> Dataset:
     else:
         path = None if folder is None else Path(folder) / f"{reference.name}.npz"
         if path is None or path.name != f"{reference.name}.npz" or not path.is_file():
-            raise ZooError(
+            raise MissingDataError(
                 f"Expected the data set {reference.name!r} of {entry.name}/{entry.tag} as {reference.name}.npz in the "
                 f"folder given, or in that of the variable {FOLDER}. Received: {path or 'no folder'}"
             )

@@ -34,7 +34,7 @@ def sample_images(entry: Entry, count: int = IMAGES) -> np.ndarray:
     try:
         dataset = dataset_of(entry)
     except ZooError as error:
-        raise ZooError(f"{error} (other images can be given: --dataset on the command line)") from None
+        raise ZooError(f"Other images can be given (--dataset on the command line). {error}") from None
     return dataset.x_test[:count]
 
 

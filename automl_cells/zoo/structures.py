@@ -92,5 +92,6 @@ def differences(
     and with it the tag.
     """
     found = [] if genotype.hash == other_genotype.hash else ["genotype"]
-    found += [name for name in ("stem", "repeats", "filters") if getattr(template, name) != getattr(other_template, name)]
+    fields = ("stem", "repeats", "filters")
+    found += [name for name in fields if getattr(template, name) != getattr(other_template, name)]
     return found if template.input_shape[2] == other_template.input_shape[2] else [*found, "number of channels"]

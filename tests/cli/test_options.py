@@ -5,10 +5,20 @@ from automl_cells.errors import AutoMLCellsError
 
 
 def test_texts_become_the_values_they_look_like():
-    texts = ["a=1", "b=.5", "c=True", "d-e=text", "f=[1, 3]", 'g=[{"op": "horizontal_flip"}]', "h=[broken", "i="]
+    texts = [
+        "a=1",
+        "b=.5",
+        "c=True",
+        "d-e=text",
+        "f=[1, 3]",
+        'g=[{"op": "horizontal_flip"}]',
+        "h=[broken",
+        "i=",
+        "j=null",
+    ]
     assert assignments(texts, "--set") == {
         "a": 1, "b": 0.5, "c": True, "d_e": "text", "f": [1, 3], "g": [{"op": "horizontal_flip"}], "h": "[broken",
-        "i": "",
+        "i": "", "j": None,
     }  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_unknown_formats_are_refused_with_the_known_ones(model, images, tmp_path
 
 def test_another_backend_is_refused(model, images, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ExportError, match=r"Expected the TensorFlow backend .* Received: jax"):
+    with pytest.raises(ExportError, match=r"Expected KERAS_BACKEND=tensorflow .* Received: jax"):
         export_model(model, ["onnx"], tmp_path / "out", images=images, metadata={})
 
 

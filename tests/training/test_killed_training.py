@@ -10,8 +10,8 @@ import time
 import pytest
 
 ARGUMENTS = [
-    "train", "block_qnn_a", "--dataset", "digits", "--recipe", "fast_no_flip", "--epochs", "8", "--set", "batch_size=64",
-    "--repeats", "1", "--filters", "8",
+    "train", "block_qnn_a", "--dataset", "digits", "--recipe", "fast_no_flip", "--epochs", "8",
+    "--set", "batch_size=64", "--repeats", "1", "--filters", "8",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "automl_cells.cli.main", *ARGUMENTS]
 

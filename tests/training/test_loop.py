@@ -45,11 +45,11 @@ class Scripted:
         self.epoch = int(state["epoch"])
 
 
-def train(engine, epochs, folder=None, validation=4):
+def train(engine, epochs, folder=None, validation=4, keep="best"):
     chosen = recipe("plain", batch_size=2, augmentation=[])
     batches = TrainingBatches(IMAGES, LABELS, np.arange(8), 2, chosen, 0)
     held_out = Images(IMAGES, LABELS, np.arange(8, 8 + validation))
-    return run(engine, batches, held_out, epochs, None if folder is None else Checkpoints(folder), None)
+    return run(engine, batches, held_out, epochs, None if folder is None else Checkpoints(folder), None, keep)
 
 
 def test_the_best_epoch_has_the_highest_accuracy_then_comes_latest():
@@ -60,6 +60,11 @@ def test_the_best_epoch_has_the_highest_accuracy_then_comes_latest():
     assert state.history["val_accuracy"] == [0.5, 0.75, 0.75, 0.75, 0.25]
     assert engine.steps == list(range(20))
     assert all(engine.averaged)
+
+
+def test_the_last_epoch_can_be_asked_for():
+    state = train(Scripted([2, 3, 1]), 3, keep="last")
+    assert (state.best_epoch, state.best_accuracy, state.best["weight"]) == (3, 0.25, 3)
 
 
 def test_without_validation_the_last_epoch_is_kept():

@@ -14,7 +14,10 @@ from automl_cells.zoo import blockqnn_imagenet, blockqnn_imagenet_mobile
 from automl_cells.zoo.constructors import constructor
 from automl_cells.zoo.entry import WEIGHTS
 
-NAMES = ["blockqnn_cifar", "blockqnn_imagenet", "blockqnn_imagenet_mobile", "blockqnn_imagenet_small"]
+NAMES = [
+    "blockqnn_cifar", "blockqnn_cifar_small", "blockqnn_imagenet", "blockqnn_imagenet_mobile",
+    "blockqnn_imagenet_small", "blockqnn_mnist",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +54,10 @@ def test_the_signature_is_that_of_keras_applications(name):
     for parameter in ("include_top", "input_tensor", "input_shape", "pooling", "classifier_activation"):
         assert ours[parameter].default == theirs[parameter].default
     assert ours["weights"].default is None
-    assert ours["classes"].default == (10 if name == "blockqnn_cifar" else 1000)
+    assert ours["classes"].default == (1000 if "imagenet" in name else 10)
     assert ours["name"].default == function.__name__ == function.__qualname__ == name
     more = list(ours.values())[len(theirs) :]
-    assert [parameter.name for parameter in more] == ["repeats", "filters", "filter_multiplier"]
+    assert [parameter.name for parameter in more] == ["repeats", "filters", "filter_multiplier", "features"]
     assert {parameter.kind for parameter in more} == {inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -187,7 +190,7 @@ def test_other_channels_than_the_weights_have(tiny_blocks, run, empty_shelf):
 
 
 def test_weights_of_another_structure(run, tmp_path, empty_shelf):
-    with pytest.raises(ZooError, match=r"with another genotype, repeats, filters$"):
+    with pytest.raises(ZooError, match=r"with another genotype, repeats, filters, number of channels$"):
         automl_cells.zoo.blockqnn_cifar(weights=run)
     deeper = build("block_qnn_b", tiny_template().model_copy(update={"repeats": 2}))
     save_weights(deeper, tmp_path / WEIGHTS)

@@ -40,4 +40,4 @@ class KerasFitEngine:
     def reset(self) -> None:
         """See `ProxyEngine.reset`."""
         for variable in self._model.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -32,20 +33,25 @@ def resident_bytes(pid: int) -> int:
 def worker_environment(worker: int, workers: int) -> dict[str, str]:
     """The environment of worker number `worker` of `workers`.
 
-    The cores are shared out, so that workers do not fight over them; GPUs go round. Operations are deterministic, so
-    that the same seed gives the same accuracy, and TensorFlow keeps its start-up notes to itself.
+    The cores are shared out, so that workers do not fight over them; GPUs go round, and no worker takes a GPU's memory
+    before it needs it. Operations are deterministic, so that the same seed gives the same accuracy, and TensorFlow
+    keeps its start-up notes to itself. Keras has the backend that it has here, however that was chosen.
     """
     threads = str(max(1, available_cpus() // workers))
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": threads,
+        "NPROC": threads,  # JAX's name for it
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_DETERMINISTIC_OPS": "1",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
         "PYTHONUNBUFFERED": "1",
     }
+    if (keras := sys.modules.get("keras")) is not None:
+        environment["KERAS_BACKEND"] = keras.config.backend()
     if gpus := visible_gpus():
         environment["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
     return environment

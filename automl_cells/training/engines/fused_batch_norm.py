@@ -16,6 +16,9 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over the last axis of (batch, height, width, channels), same variables."""
 
+    usual_only = True
+    """For other axes, or without scale or offset, use the stock layer."""
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise with the batch's statistics in training, with the moving averages else."""
         fused = training and self.trainable

@@ -41,10 +41,10 @@ class JaxEngine:
             self.network = make_network(Placed(None))
         self._update = make_update(self.network)
         self._preprocessing = preprocessing
-        trained, rest = self.network.trainable_variables, self.network.non_trainable_variables
-        self._trained: Arrays = self._placed([variable.value for variable in trained])
-        self._rest: Arrays = self._placed([variable.value for variable in rest])
-        initial = self._update.initial([np.asarray(variable.value) for variable in trained])
+        self._trained: Arrays = []
+        self._rest: Arrays = []
+        self._take_over()
+        initial = self._update.initial([np.asarray(value) for value in self._trained])
         self._slots: Arrays = self._placed([initial[name] for name in self._update.slots])
         self._sums: Any = self._placed([np.zeros(3, np.float32)])[0]
         self._step = jax.jit(self._traced_step, donate_argnums=(0, 1, 2, 3))
@@ -69,7 +69,8 @@ class JaxEngine:
 
     def step(self, images: np.ndarray, targets: np.ndarray, step: int) -> None:
         """See `Engine.step`."""
-        put = partial(jax.device_put, device=self._by_rows if len(images) % self.replicas == 0 else self._everywhere)
+        even = len(images) % self.replicas == 0  # rows can only be shared out evenly; else every device takes all
+        put = partial(jax.device_put, device=self._by_rows if even else self._everywhere)
         self._trained, self._rest, self._slots, self._sums = self._step(
             self._trained,
             self._rest,
@@ -82,7 +83,7 @@ class JaxEngine:
 
     def totals(self) -> Totals:
         """See `Engine.totals`."""
-        loss, hits, images = np.asarray(self._sums).astype(float)
+        loss, hits, images = (float(total) for total in np.asarray(self._sums))
         self._sums = self._placed([np.zeros(3, np.float32)])[0]
         return Totals(loss / images, hits / images)
 
@@ -101,27 +102,39 @@ class JaxEngine:
         return self._trained
 
     def weights(self, averaged: bool) -> dict[str, np.ndarray]:
-        """See `Engine.weights`."""
+        """See `Engine.weights`; the network gets copies, since a step gives the memory of its arrays away."""
+        self._hand_over(self._averaged(averaged))
+        found = {variable.path: np.array(variable.value) for variable in self.network.weights}
+        if averaged:
+            self._hand_over(self._trained)
+        return found
+
+    def _hand_over(self, trained: Arrays) -> None:
+        """Give the network's variables these values, and the latest of those that are not trained."""
         network = self.network
-        for variables, values in (
-            (network.trainable_variables, self._averaged(averaged)),
-            (network.non_trainable_variables, self._rest),
-        ):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        return {variable.path: np.asarray(variable.value) for variable in network.weights}
+        variables = [*network.trainable_variables, *network.non_trainable_variables]
+        for variable, value in zip(variables, [*trained, *self._rest], strict=True):
+            variable.assign(np.array(value))
 
     def state(self) -> dict[str, np.ndarray]:
         """See `Engine.state`."""
-        parts = {"trained": self._trained, "rest": self._rest, "slots": self._slots}
-        return {f"{part}/{n}": np.asarray(value) for part, values in parts.items() for n, value in enumerate(values)}
+        self._hand_over(self._trained)
+        slots = {f"slots/{name}": np.array(slot) for name, slot in zip(self._update.slots, self._slots, strict=True)}
+        return slots | {f"variables/{n}": np.array(v.value) for n, v in enumerate(self.network.variables)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """See `Engine.restore`."""
-        found = {}
-        for part, values in (("trained", self._trained), ("rest", self._rest), ("slots", self._slots)):
-            found[part] = [state[f"{part}/{number}"] for number in range(len(values))]
-            for new, old in zip(found[part], values, strict=True):
-                if new.shape != old.shape:
-                    raise ValueError(f"shape {new.shape} instead of {old.shape}")
-        self._trained, self._rest, self._slots = (self._placed(found[part]) for part in ("trained", "rest", "slots"))
+        slots = [np.asarray(state[f"slots/{name}"]) for name in self._update.slots]
+        values = [state[f"variables/{number}"] for number in range(len(self.network.variables))]
+        for new, old in zip(slots, self._slots, strict=True):
+            if new.shape != old.shape:
+                raise ValueError(f"shape {new.shape} instead of {old.shape}")
+        for variable, value in zip(self.network.variables, values, strict=True):
+            variable.assign(value)
+        self._slots = self._placed(slots)
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Go on from the values of the network's variables."""
+        self._trained = self._placed([variable.value for variable in self.network.trainable_variables])
+        self._rest = self._placed([variable.value for variable in self.network.non_trainable_variables])

@@ -115,7 +115,7 @@ class TensorFlowEngine:
 def _batch_norm(replicas: int) -> Any:
     """Fused on one device; on several the statistics are those of the whole batch."""
     if replicas > 1:
-        return lambda **arguments: keras.layers.BatchNormalization(synchronized=True, **arguments)
+        return lambda **arguments: keras.layers.BatchNormalization(**{**arguments, "synchronized": True})
     from automl_cells.training.engines.fused_batch_norm import FusedBatchNormalization
 
     return FusedBatchNormalization

@@ -1,0 +1,152 @@
+"""Search, training, fine-tuning and the command line without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from automl_cells.builder import build, template
+from automl_cells.datasets import load
+from automl_cells.evaluation import proxy_protocol
+from automl_cells.evaluation.proxy_training import ProxyTraining
+from automl_cells.genotypes import BlockGenotype
+from automl_cells.search import search
+from automl_cells.training import load_weights, recipe, train
+from automl_cells.training.checkpoints import Checkpoints
+from tests.backends.networks import ENTRY, ROOT
+
+BLOCK = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 1, 3, 1, 0), (3, 5, 0, 1, 2), (4, 7, 0, 0, 0)])
+FRAME = template("cifar", repeats=1, filters=(8, 16), input_shape=(8, 8, 1), classes=10)
+TINY = proxy_protocol("blockqnn", epochs=1)
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return {
+        executor: search(
+            "digits", out=tmp_path_factory.mktemp(executor) / "run", trials=trials, executor=executor, filters=(4,),
+            workers=2 if executor == "processes" else 1, protocol=TINY, seed=1, space_options={"max_index": 3},
+        )
+        for executor, trials in (("serial", 3), ("processes", 3))
+    }  # fmt: skip
+
+
+def test_a_search_learns_something_and_depends_on_its_seed_only(found):
+    rewards = {
+        executor: {trial.genotype.hash: trial.reward for trial in result.trials} for executor, result in found.items()
+    }
+    assert all(len(values) == 3 for values in rewards.values())
+    assert max(rewards["serial"].values()) > 15  # chance is 10
+    shared = rewards["serial"].keys() & rewards["processes"].keys()
+    assert shared
+
+
+def test_a_proxy_training_gives_the_same_accuracy_again_and_measures_batch_normalisation():
+    evaluator = ProxyTraining("digits", FRAME, proxy_protocol("blockqnn", epochs=3))
+    one, two = (evaluator.evaluate(BLOCK, seed=5) for _ in range(2))
+    assert one.failure is None
+    assert one.metrics["accuracy"] == pytest.approx(two.metrics["accuracy"], abs=0.5)
+    assert one.metrics["accuracy"] > 60
+
+
+def test_statistics_of_batch_normalisation_are_those_of_the_training_images():
+    """`set_statistics` against the mean and variance of what the first such layer is given."""
+    from automl_cells.evaluation.proxy_training import _Run
+    from automl_cells.evaluation.steps import engine_class
+
+    protocol = proxy_protocol("blockqnn", epochs=1)
+    random = np.random.default_rng(0)
+    images, labels = random.normal(2, 3, (48, 8, 8, 1)).astype(np.float32), random.integers(0, 10, 48)
+    keras.utils.set_random_seed(0)
+    model = build(BLOCK, FRAME, classifier_activation=None, batch_norm_momentum=0.0)
+    engine = engine_class(BACKEND)(model, images, labels, protocol)
+    run = _Run(model, engine, protocol, len(images), images, labels, 10.0, 0)
+    assert run.train() is None
+    before = [np.asarray(value) for value in model.get_weights()]
+    run.set_statistics()
+    trainable = {variable.path for variable in model.trainable_variables}
+    for variable, old, new in zip(model.weights, before, model.get_weights(), strict=True):
+        if variable.path in trainable:
+            np.testing.assert_array_equal(old, new)
+    norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    given = keras.Model(model.inputs[0], norm.input).predict_on_batch(images)
+    mean, variance, *_ = (np.asarray(value) for value in norm.get_weights()[2:])
+    np.testing.assert_allclose(mean, given.mean((0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(variance, given.var((0, 1, 2)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["plain", "fast_no_flip"])
+def test_a_training_that_was_interrupted_goes_on(tmp_path, monkeypatch, name):
+    chosen = recipe(name, epochs=3, batch_size=16)
+    whole = train(BLOCK, "digits", FRAME, chosen, out=tmp_path / "whole")
+    save = Checkpoints.save
+
+    def interrupted(self, variables, state):
+        save(self, variables, state)
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(BLOCK, "digits", FRAME, chosen, out=tmp_path / "parts")
+    resumed = train(BLOCK, "digits", FRAME, chosen, out=tmp_path / "parts", resume=True)
+    for quantity, values in whole.history.items():
+        np.testing.assert_allclose(resumed.history[quantity], values, atol=2e-3, err_msg=quantity)
+    assert whole.metrics["test_accuracy"] > 30
+    assert whole.metrics["versions"]["backend"] == BACKEND
+    assert whole.metrics["precision"] in ("float32", "bfloat16")
+    assert len(whole.history["val_accuracy"]) == 3
+    model = build(BLOCK, FRAME)
+    load_weights(model, whole.entry / "model.weights.h5")
+    images = whole.model.input_shape
+    assert images[1:] == (8, 8, 1)
+
+
+def test_bfloat16_trains(tmp_path):
+    result = train(BLOCK, "digits", FRAME, recipe("fast_no_flip", epochs=2, batch_size=16, precision="bfloat16"), out=tmp_path)
+    assert result.metrics["precision"] == "bfloat16"
+    assert result.metrics["test_accuracy"] > 20
+    assert result.model.dtype_policy.name == "float32"
+
+
+def test_a_fine_tuning_from_the_shelf(tmp_path):
+    finetuning = pytest.importorskip("automl_cells.training.finetune")
+    from automl_cells.zoo import Entry
+
+    entry = Entry.read(ENTRY)
+    data = load("digits")
+    result = finetuning.finetune(
+        entry.genotype, entry.template, entry.weights, entry.preprocessing, data,
+        recipe(finetuning.RECIPE, epochs=1), out=tmp_path,
+    )  # fmt: skip
+    assert result.metrics["test_accuracy"] > 90  # it knew the digits before
+
+
+def command(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "automl_cells.cli.main", *words], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
+    return done
+
+
+def test_the_commands_from_search_to_export(tmp_path):
+    run, trained = tmp_path / "search", tmp_path / "trained"
+    command(
+        "search", "--dataset", "digits", "--out", str(run), "--trials", "2", "--executor", "processes", "--filters",
+        "4", "--space-option", "max_index=2",
+    )  # fmt: skip
+    command("train", str(run), "--dataset", "digits", "--out", str(trained), "--epochs", "1", "--filters", "4,8")
+    metrics = json.loads((Path(trained) / "entry" / "metrics.json").read_text())
+    assert metrics["versions"]["backend"] == BACKEND
+    refused = command("export", str(trained), "--format", "onnx", "--out", str(tmp_path / "out"), status=2)
+    assert "Expected KERAS_BACKEND=tensorflow" in refused.stderr
+    assert "Traceback" not in refused.stderr
