@@ -18,16 +18,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 import automl_cells as ac
+from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
 from automl_cells.training import load_weights
 from automl_cells.zoo import Entry, resolve
+
+import_framework()  # without its start-up notes
+import keras  # noqa: E402
 
 SIDE = 64
 CLASSES = 11  # background and ten digits

@@ -125,9 +125,14 @@ def _training(entry: Entry) -> str:
     environment = UNKNOWN
     if isinstance(versions, dict):
         environment = ", ".join(f"{_text(name)} {_text(value)}" for name, value in versions.items())
+    origin = entry.provenance.get("finetuned_from")
+    start = ""
+    if isinstance(origin, dict):
+        digest = _text(origin.get("weights_sha256", UNKNOWN))
+        start = f"- fine-tuned from: {_text(origin.get('entry', UNKNOWN))}, weights `{digest}`\n"
     return f"""## Training
 
-- recipe: {_text(recipe.get("name", UNKNOWN))} (all of it in `model.json`)
+{start}- recipe: {_text(recipe.get("name", UNKNOWN))} (all of it in `model.json`)
 - epochs: {_count(metrics.get("epochs"))}, weights kept of epoch {_count(metrics.get("best_epoch"))}
 - validation accuracy: {_percent(metrics.get("validation_accuracy"))}
 - seed: {_count(metrics.get("seed"))}; time: {_seconds(metrics.get("seconds"))}

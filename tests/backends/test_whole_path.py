@@ -39,21 +39,42 @@ def found(tmp_path_factory):
 
 
 def test_a_search_learns_something_and_depends_on_its_seed_only(found):
-    rewards = {
-        executor: {trial.genotype.hash: trial.reward for trial in result.trials} for executor, result in found.items()
-    }
-    assert all(len(values) == 3 for values in rewards.values())
-    assert max(rewards["serial"].values()) > 15  # chance is 10
-    shared = rewards["serial"].keys() & rewards["processes"].keys()
-    assert shared
+    serial, processes = (
+        {trial.genotype.hash: trial.reward for trial in found[executor].trials} for executor in ("serial", "processes")
+    )
+    assert len(serial) == len(processes) == 3
+    assert max(serial.values()) > 15  # chance is 10
+    for genotype in serial.keys() & processes.keys():  # other threads, other rounding
+        assert serial[genotype] == pytest.approx(processes[genotype], abs=8)
+    assert serial.keys() & processes.keys()
 
 
-def test_a_proxy_training_gives_the_same_accuracy_again_and_measures_batch_normalisation():
+def test_a_proxy_training_gives_the_same_accuracy_again():
     evaluator = ProxyTraining("digits", FRAME, proxy_protocol("blockqnn", epochs=3))
     one, two = (evaluator.evaluate(BLOCK, seed=5) for _ in range(2))
     assert one.failure is None
-    assert one.metrics["accuracy"] == pytest.approx(two.metrics["accuracy"], abs=0.5)
-    assert one.metrics["accuracy"] > 60
+    assert one.metrics == two.metrics
+    assert one.details == two.details
+    assert one.metrics["accuracy"] > 40
+
+
+def test_a_proxy_training_that_starts_anew_forgets_the_moments():
+    from automl_cells.evaluation.steps import engine_class
+
+    random = np.random.default_rng(0)
+    images, labels = random.normal(size=(16, 8, 8, 1)).astype(np.float32), random.integers(0, 10, 16)
+    model = build(BLOCK, FRAME, classifier_activation=None, batch_norm_momentum=0.0)
+    engine = engine_class(BACKEND)(model, images, labels, TINY)
+    fresh = model.get_weights()
+    course = []
+    for _ in range(2):
+        course.append(engine.epoch(np.arange(16).reshape(2, 8), 0.01).loss)
+        course.append(model.get_weights()[0])
+        model.set_weights(fresh)
+        engine.reset()
+    assert course[0] == pytest.approx(course[2], abs=1e-6)
+    np.testing.assert_allclose(course[1], course[3], atol=1e-6)
+    assert np.abs(course[1] - fresh[0]).max() > 1e-3
 
 
 def test_statistics_of_batch_normalisation_are_those_of_the_training_images():
@@ -100,20 +121,22 @@ def test_a_training_that_was_interrupted_goes_on(tmp_path, monkeypatch, name):
     resumed = train(BLOCK, "digits", FRAME, chosen, out=tmp_path / "parts", resume=True)
     for quantity, values in whole.history.items():
         np.testing.assert_allclose(resumed.history[quantity], values, atol=2e-3, err_msg=quantity)
-    assert whole.metrics["test_accuracy"] > 30
+    assert whole.metrics["test_accuracy"] > 60
     assert whole.metrics["versions"]["backend"] == BACKEND
     assert whole.metrics["precision"] in ("float32", "bfloat16")
     assert len(whole.history["val_accuracy"]) == 3
     model = build(BLOCK, FRAME)
     load_weights(model, whole.entry / "model.weights.h5")
-    images = whole.model.input_shape
-    assert images[1:] == (8, 8, 1)
+    for ours, theirs in zip(model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-3)
 
 
 def test_bfloat16_trains(tmp_path):
-    result = train(BLOCK, "digits", FRAME, recipe("fast_no_flip", epochs=2, batch_size=16, precision="bfloat16"), out=tmp_path)
+    result = train(
+        BLOCK, "digits", FRAME, recipe("fast_no_flip", epochs=2, batch_size=16, precision="bfloat16"), out=tmp_path
+    )
     assert result.metrics["precision"] == "bfloat16"
-    assert result.metrics["test_accuracy"] > 20
+    assert result.metrics["test_accuracy"] > 50
     assert result.model.dtype_policy.name == "float32"
 
 

@@ -214,3 +214,12 @@ def test_weights_of_another_network(tmp_path, weights):
     with pytest.raises(TrainingError, match="Expected a readable file of weights"):
         tune(tmp_path / "none.h5", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path, weights):
+    with pytest.raises(TrainingError, match="batches of at most"):
+        tune(weights, tmp_path / "run", Settings(1), bars(), recipe(SHORT, batch_size=5000))
+    (tmp_path / "rubbish.h5").write_bytes(b"rubbish")
+    with pytest.raises(TrainingError, match="HDF5"):
+        tune(tmp_path / "rubbish.h5", tmp_path / "run", Settings(1), bars(), SHORT)
+    assert not (tmp_path / "run").exists()

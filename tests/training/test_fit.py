@@ -12,6 +12,7 @@ from automl_cells.builder.template import from_document
 from automl_cells.datasets import Preprocessing, from_arrays, stratified_split
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import BlockGenotype, load, serialization
+from automl_cells.training import entry as entries
 from automl_cells.training import load_weights, recipe, schedule, session, train
 from automl_cells.training.conclusion import accuracy
 from automl_cells.training.progress import ShowProgress
@@ -201,3 +202,24 @@ def test_a_folder_that_is_in_use_is_refused_and_left_alone(tmp_path):
 def test_a_name_that_is_no_zoo_address_is_refused(tmp_path):
     with pytest.raises(TrainingError, match=r"Received: '\.\./up'"):
         train(BLOCK, bars(), FRAME, SHORT, out=tmp_path / "run", name="../up")
+
+
+def test_a_training_killed_before_it_had_begun_can_be_started_again(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".partial-x.json").write_text("{")
+    (tmp_path / "checkpoints" / ".lock").touch()
+    result = train(BLOCK, bars(), FRAME, recipe(SHORT, epochs=1), out=tmp_path)
+    assert result.metrics["epochs"] == 1
+    assert not list((tmp_path / "checkpoints").glob(".partial-*"))
+
+
+def test_two_trainings_in_one_folder_refuse_each_other(run):
+    with entries.locked(run.out), pytest.raises(TrainingError, match="no other training to be running in"):
+        train(BLOCK, bars(), FRAME, SHORT, out=run.out, name="small", resume=True)
+    assert train(BLOCK, bars(), FRAME, SHORT, out=run.out, name="small", resume=True).metrics == run.metrics
+
+
+def test_weights_of_other_classes_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(TrainingError, match="class weight for each of 2 classes"):
+        train(BLOCK, bars(), FRAME, recipe(SHORT, class_weights=[1, 2, 3]), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -89,3 +89,11 @@ def test_words_from_files_cannot_change_the_layout(entry_copy):
     text = card(Entry.read(entry_copy), Address("tiny_blocks", "digits", 1), FILES)
     assert front_matter(text)["datasets"] == ["digits --- # script x"]
     assert "<script>" not in text
+
+
+def test_a_fine_tuned_entry_says_from_what(entry_copy):
+    document = json.loads((entry_copy / "genotype.json").read_text())
+    document["provenance"]["finetuned_from"] = {"entry": "big/photos-v2", "weights_sha256": "cd" * 32}
+    (entry_copy / "genotype.json").write_text(json.dumps(document))
+    text = card(Entry.read(entry_copy), Address("mine", "digits", 1), FILES)
+    assert f"- fine-tuned from: big/photos-v2, weights `{'cd' * 32}`\n- recipe: plain" in text
