@@ -2,9 +2,10 @@
 
     python tools/transfer.py --data DIR [--images 500] [--seeds 3] [--json FILE] [ENTRY:DATASET …]
 
-DIR holds NAME.npz files in the layout of keras.datasets; DATASET is NAME, or NAME/K for its first K classes. Both sides
-see the same images, the same recipe, the same number of epochs and the same test images; from scratch the better of two
-learning rates counts. Each seed draws other images. By default the pairs that docs/training.md quotes.
+DIR holds NAME.npz files in the layout of keras.datasets; DATASET is NAME, or NAME/K/S for its first K classes with
+images shrunk S times. Both sides see the same images, the same recipe, the same number of epochs and the same test
+images; from scratch the better of two learning rates counts. Each seed draws other images. By default the pairs that
+docs/training.md quotes.
 What is done is kept in --work, so that an interrupted comparison goes on.
 """
 
@@ -16,6 +17,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from automl_cells import finetune
@@ -26,12 +28,12 @@ from automl_cells.training import recipe
 
 PAIRS = (
     "blockqnn_imagenet_small/tiny_imagenet:cifar10",
-    "blockqnn_cifar_small/cifar10:tiny_imagenet/25",
+    "blockqnn_cifar_small/cifar10:tiny_imagenet/25/2",
     "blockqnn_cifar_small/cifar10:fashion_mnist",
     "blockqnn_mnist/fashion_mnist:mnist",
 )
 COLOUR = ({"op": "pad_crop", "padding": 4, "fill": "reflect"}, {"op": "horizontal_flip"})
-AUGMENTATION = {"cifar10": COLOUR, "tiny_imagenet/25": COLOUR, "fashion_mnist": COLOUR}
+AUGMENTATION = {"cifar10": COLOUR, "tiny_imagenet/25/2": COLOUR, "fashion_mnist": COLOUR}
 """Images that may be mirrored; the recipe's own augmentation, small turns and shifts, elsewhere."""
 SCRATCH_RATES = (0.003, 0.02)
 """Learning rates from scratch, of which the better on the test images counts: a head start for that side. The first is
@@ -60,20 +62,28 @@ def compare(pair: str, folder: Path, work: Path, images: int, seeds: int, consol
 
 
 def _load(folder: Path, name: str) -> Dataset:
-    """``NAME``, or ``NAME/K``: its first K classes only."""
-    name, _, classes = name.partition("/")
+    """``NAME``, or ``NAME/K/S``: its first K classes only, images shrunk S times by averaging."""
+    name, *parts = name.split("/")
     data = load(f"npz:{folder / name}.npz")
-    if not classes:
+    if not parts:
         return data
-    train, test = data.y_train < int(classes), data.y_test < int(classes)
+    classes, shrink = map(int, parts)
+    train, test = data.y_train < classes, data.y_test < classes
     return from_arrays(
-        data.x_train[train],
+        _shrunk(data.x_train[train], shrink),
         data.y_train[train],
-        data.x_test[test],
+        _shrunk(data.x_test[test], shrink),
         data.y_test[test],
-        data.class_names[: int(classes)],
+        data.class_names[:classes],
         f"{name}_{classes}_classes",
     )
+
+
+def _shrunk(images: np.ndarray, times: int) -> np.ndarray:
+    """The means of squares of `times` × `times` pixels, rounded."""
+    n, height, width, channels = images.shape
+    squares = images.reshape(n, height // times, times, width // times, times, channels)
+    return np.round(squares.mean((2, 4))).astype(np.uint8)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
