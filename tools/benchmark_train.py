@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 CASES = ("same_arithmetic", "augmented", "recipe_fast")
-IMAGES, BATCH, FILTERS = 4096, 128, (16, 32, 64)
+IMAGES, BATCH, FILTERS = 2048, 128, (16, 32, 64)
 
 
 def compare(runs: int) -> dict[str, Any]:

@@ -30,7 +30,6 @@ PAIRS = (
     "blockqnn_imagenet_small/tiny_imagenet:cifar10",
     "blockqnn_cifar_small/cifar10:tiny_imagenet/25/2",
     "blockqnn_cifar_small/cifar10:fashion_mnist",
-    "blockqnn_mnist/fashion_mnist:mnist",
 )
 COLOUR = ({"op": "pad_crop", "padding": 4, "fill": "reflect"}, {"op": "horizontal_flip"})
 AUGMENTATION = {"cifar10": COLOUR, "tiny_imagenet/25/2": COLOUR, "fashion_mnist": COLOUR}
