@@ -72,7 +72,7 @@ class Update:
         return np.repeat(np.asarray(values, np.float32), self._sizes)
 
     def place(self, put: Callable[[np.ndarray], Any]) -> None:
-        """Turn the constants of the arithmetic into tensors, for a backend that neither compiles nor takes arrays."""
+        """Turn the constants of the arithmetic into tensors, where arrays are not taken or end up in the graph."""
         self._kernels = put(self._kernels)
         self._rates = None if self._rates is None else put(self._rates)
 

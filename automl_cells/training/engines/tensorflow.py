@@ -32,6 +32,7 @@ class TensorFlowEngine:
             self.network = make_network(Placed(_batch_norm(self.replicas)))
             self._variables = [variable.value for variable in self.network.trainable_variables]
             self._update = make_update(self.network)
+            self._update.place(tf.constant)  # else they would be written into the graph, which holds 2 GB at most
             initial = self._update.initial([variable.numpy() for variable in self._variables])
             self._slots = [tf.Variable(initial[name], trainable=False, name=name) for name in self._update.slots]
         self._preprocessing = preprocessing
