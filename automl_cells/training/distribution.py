@@ -90,6 +90,14 @@ def tensorflow_strategy(replicas: int) -> tf.distribute.Strategy:
     if replicas == 1:
         return tf.distribute.get_strategy()
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return _one_machine(kind, replicas)
+
+
+@cache
+def _one_machine(kind: str, replicas: int) -> tf.distribute.Strategy:
+    """Made once: a second one would give its collective operations the numbers that those of the first have."""
+    import tensorflow as tf
+
     return tf.distribute.MirroredStrategy([f"{kind}:{number}" for number in range(replicas)])
 
 
