@@ -25,7 +25,7 @@ data = balanced_subset(ac.load_dataset("digits"), 200, 0)
 for batch_norm in ("adapt", "frozen"):
     chosen = recipe("finetune", epochs=1)
     metrics = ac.finetune(body, data, recipe=chosen, head_epochs=1, replicas=2, batch_norm=batch_norm).metrics
-    print(json.dumps([metrics["replicas"], metrics["epochs"], metrics["test_accuracy"]]))
+    print(json.dumps([metrics["replicas"], metrics["epochs"]]))
 """
 
 
@@ -34,5 +34,4 @@ def test_both_phases_run_on_two_replicas():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    assert [result[:2] for result in found] == [[2, 2], [2, 2]]
-    assert all(0 <= result[2] <= 100 for result in found)
+    assert found == [[2, 2], [2, 2]]
