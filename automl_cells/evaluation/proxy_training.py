@@ -1,12 +1,15 @@
 """Proxy training: a candidate's accuracy after a short training of a small network.
 
-Zhong et al., CVPR 2018, section 4.2: Adam for 12 epochs, no augmentation, restart at a lower rate if the first epoch is
-no better than chance.
+How it is trained is a `ProxyProtocol`: BlockQNN's (Zhong et al., CVPR 2018, section 4.2: Adam for 12 epochs, no
+augmentation, restart at a lower rate if the first epoch is no better than chance), NASNet's (Zoph et al., CVPR 2018,
+section 4: momentum and a cosine for 20 epochs, augmented) or one of your own.
 
 Batch normalisation: with few steps the moving averages lag behind and the accuracy measured is noise. Here the momentum
 is 0, so that they hold the statistics of the last batch, and for the final accuracy they are set to the statistics of
 the training images under the final weights (mean of means; mean of variances plus variance of means over up to 16
-batches). No measured accuracy depends on a momentum.
+batches). No measured accuracy depends on a momentum. For statistics, the training images are not augmented, since the
+validation images are not either: resized ones are smoother. So after each augmented epoch, too, the layers are shown
+one batch as it is before the accuracy of that epoch is measured.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl_cells.augmentation import check_steps
 from automl_cells.builder.cost import cost
 from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, from_document
@@ -35,7 +39,10 @@ if TYPE_CHECKING:
 
     from automl_cells.evaluation.steps.base import ProxyEngine
 
-_REFERENCE = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])  # one 3×3 convolution
+# For each kind of template the genotype that multiply-adds are measured by.
+_REFERENCES: dict[str, Genotype] = {
+    "block": BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)]),  # one 3×3 convolution
+}
 _STATISTICS_BATCHES = 16
 _SAMPLE_BYTES = 2 * 1024**3  # of float32 images kept of a streamed data set, e.g. 3,566 of 224 × 224 pixels
 _SAMPLE_LEAST = 100  # images, however large they are
@@ -46,12 +53,17 @@ class ProxyTraining(Evaluator):
     """Evaluates by proxy training.
 
     Metrics: ``accuracy`` and ``train_accuracy`` (per cent), ``parameters`` (trainable), ``flops`` (multiply-adds),
-    ``reference_flops`` (of the same network with one 3×3 convolution as its block), ``density``.
+    ``reference_flops`` (of the same network with one 3×3 convolution as its block; absent where a kind of template has
+    no such reference), ``density``.
 
     Args:
         dataset: a data set, or the words that name one; only its training images are used.
         template: the frame of the proxy network, with the data's input shape and classes.
         protocol: how to train.
+
+    Raises:
+        SearchError: an unknown protocol.
+        TrainingError: an augmentation that does not suit the size of the images.
     """
 
     def __init__(self, dataset: Dataset | str, template: Template, protocol: str | ProxyProtocol = "blockqnn") -> None:
@@ -59,8 +71,10 @@ class ProxyTraining(Evaluator):
         self._dataset_words = dataset if isinstance(dataset, str) else None
         self.template = template
         self.protocol = proxy_protocol(protocol)
+        check_steps(self.protocol.augmentation, *self.dataset.input_shape[:2])
         self.chance = 100.0 / self.dataset.classes
-        self._reference_flops = cost(plan(_REFERENCE, template)).flops
+        reference = _REFERENCES.get(getattr(template, "kind", "block"))
+        self._reference_flops = None if reference is None else cost(plan(reference, template)).flops
         self._arrays: tuple[np.ndarray, ...] | None = None
 
     def spec(self) -> dict[str, Any]:
@@ -99,8 +113,9 @@ class ProxyTraining(Evaluator):
     def _known(self, genotype: Genotype, max_params: int | None = None) -> dict[str, float]:
         price = cost(plan(genotype, self.template, max_params=max_params))
         known: dict[str, float] = {"parameters": price.parameters, "density": genotype.graph().density}
-        if price.flops is not None and self._reference_flops is not None:
-            known |= {"flops": price.flops, "reference_flops": self._reference_flops}
+        for name, flops in (("flops", price.flops), ("reference_flops", self._reference_flops)):
+            if flops is not None:
+                known[name] = flops
         return known
 
     def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
@@ -181,6 +196,7 @@ class _Run:
         self.x_validation = x_validation
         self.y_validation = y_validation
         self.chance = chance
+        self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.batch = protocol.batch_for(images)
         self.curve: list[float] = []  # validation accuracy in per cent after each epoch
@@ -193,11 +209,14 @@ class _Run:
         fresh = self.model.get_weights()
         epoch = 0
         while epoch < self.protocol.epochs:
-            rate = self.protocol.learning_rate_at(epoch, self.restarts)
-            result = self.engine.epoch(self._order(), rate)
+            order = self._order()
+            rates = self.protocol.learning_rates(epoch, len(order), self.restarts)
+            result = self.engine.epoch(order, rates, (self.seed, self.restarts, epoch))
             if not math.isfinite(result.loss):
                 return f"the loss became {result.loss} in epoch {epoch + 1}"
             self.train_accuracy = 100.0 * result.accuracy
+            if self.protocol.augmentation:
+                self.engine.observe(order[-1])  # the validation images are not augmented
             self.curve.append(round(self.validation_accuracy(), 4))
             epoch += 1
             if epoch == 1 and self.curve[-1] <= self.chance and self.restarts < self.protocol.max_restarts:
@@ -224,7 +243,7 @@ class _Run:
         order = self._order()[:_STATISTICS_BATCHES]
         seen: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in layers]
         for batch in order:
-            self.engine.epoch(batch[None], 0.0)
+            self.engine.observe(batch)
             for layer, statistics in zip(layers, seen, strict=True):
                 statistics.append((layer.moving_mean.numpy().copy(), layer.moving_variance.numpy().copy()))
         for layer, statistics in zip(layers, seen, strict=True):

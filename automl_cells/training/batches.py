@@ -6,19 +6,16 @@ every backend and with any number of replicas. A thread prepares the next batche
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from automl_cells.augmentation import augment
+from automl_cells.augmentation.ahead import prepared_ahead
 from automl_cells.datasets import class_weights
 from automl_cells.errors import TrainingError
-from automl_cells.training.augmentation import augment
 from automl_cells.training.recipes import Recipe
-
-AHEAD = 3  # batches prepared in advance
 
 
 class Batch(NamedTuple):
@@ -89,38 +86,3 @@ def weights_of_classes(labels: np.ndarray, classes: int, recipe: Recipe) -> np.n
     if len(given) != classes:
         raise TrainingError(f"Expected a class weight for each of {classes} classes. Received: {len(given)}")
     return np.asarray(given, np.float64)
-
-
-def prepared_ahead(make: Any, count: int) -> Iterator[Batch]:
-    """``make(0) … make(count - 1)``, made by a thread up to `AHEAD` in advance; its errors are raised here."""
-    made: queue.Queue[Any] = queue.Queue(AHEAD)
-    stop = threading.Event()
-
-    def put(item: Any) -> None:
-        while not stop.is_set():
-            try:
-                made.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for number in range(count):
-                if stop.is_set():
-                    return
-                put(make(number))
-        except BaseException as error:
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        for _ in range(count):
-            item = made.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

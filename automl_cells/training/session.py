@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from automl_cells.augmentation import check_steps
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import TrainingError
 from automl_cells.training import loop
@@ -47,7 +48,8 @@ def fit(
 
     Args:
         make_network: called once, where the variables shall live; the variables that are trainable are trained.
-        images: (n, height, width, channels), raw pixels; an array or something that can be indexed like one.
+        images: (n, height, width, channels), raw pixels; an array or something that can be indexed like one and has
+            its shape.
         labels: (n,) integers.
         training: indices of the images to train on.
         validation: indices of those by which the best epoch is chosen; may be none.
@@ -62,10 +64,9 @@ def fit(
         rate_of: factor of the learning rate of each variable; 1 for all by default.
 
     Raises:
-        TrainingError: a batch larger than the data or than what the replicas can share, a training that diverges, or
-            checkpoints that do not fit.
+        TrainingError: see `check`, a training that diverges, or checkpoints that do not fit.
     """
-    check(recipe, labels[training], classes, replicas)
+    check(recipe, labels[training], images.shape[1:3], classes, replicas)
     batches = TrainingBatches(images, labels, training, classes, recipe, seed)
 
     def make_update(network: keras.Model) -> Update:
@@ -81,18 +82,21 @@ def fit(
     return engine, loop.run(engine, batches, held_out, recipe.epochs, checkpoints, progress, recipe.keep)
 
 
-def check(recipe: Recipe, labels: np.ndarray, classes: int, replicas: int) -> None:
+def check(recipe: Recipe, labels: np.ndarray, size: tuple[int, int], classes: int, replicas: int) -> None:
     """Refuse a recipe that does not fit the data, before anything is written.
 
     Args:
         recipe: the recipe.
         labels: (n,) of the images to train on.
+        size: height and width of the images, in pixels.
         classes: number of classes.
         replicas: on each machine.
 
     Raises:
-        TrainingError: a batch larger than the data or too small for the replicas, or other weights of the classes.
+        TrainingError: a batch larger than the data or too small for the replicas, other weights of the classes, or a
+            step of the augmentation that does not suit the size of the images.
     """
+    check_steps(recipe.augmentation, *size)
     weights_of_classes(labels, classes, recipe)
     images, replicas = len(labels), replicas * machines()
     if recipe.batch_size > images:

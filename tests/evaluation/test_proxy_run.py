@@ -20,13 +20,24 @@ class Scripted:
 
     def __init__(self, script):
         self.script = list(script)
-        self.rates, self.orders, self.calls = [], [], []
+        self.all_rates, self.orders, self.seeds, self.calls = [], [], [], []
 
-    def epoch(self, order, learning_rate):
-        self.rates.append(learning_rate)
+    @property
+    def rates(self):
+        """The rate of each epoch, which is that of all its steps."""
+        assert all(len(set(rates)) == 1 for rates in self.all_rates)
+        return [rates[0] for rates in self.all_rates]
+
+    def epoch(self, order, rates, seed=None):
+        assert len(order) == len(rates)
+        self.all_rates.append(rates)
         self.orders.append(order)
+        self.seeds.append(seed)
         loss, self.seen = self.script.pop(0)
         return EpochResult(loss, 0.5)
+
+    def observe(self, indices):
+        self.calls.append(indices)
 
     def logits(self, images):
         return self.seen
@@ -41,10 +52,10 @@ class Scripted:
         self.calls.append(weights)
 
 
-def scripted(script, **changes):
+def scripted(script, base="blockqnn", seed=0, **changes):
     stub = Scripted(script)
-    protocol = proxy_protocol("blockqnn", batch_size=4, min_steps=1, **changes)
-    return _Run(stub, stub, protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=0), stub
+    protocol = proxy_protocol(base, batch_size=4, min_steps=1, **changes)
+    return _Run(stub, stub, protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=seed), stub
 
 
 def test_a_training_better_than_chance_is_not_restarted():
@@ -70,6 +81,28 @@ def test_it_restarts_three_times_at_most_and_then_goes_on():
     expected = [0.001, 0.0004, 0.00016] + [last] * 5 + [last / 5] * 5 + [last / 25] * 2
     assert stub.rates == pytest.approx(expected)
     assert not stub.script
+
+
+def test_a_cosine_goes_on_from_epoch_to_epoch():
+    run, stub = scripted([(1.0, LEARNT)] * 3, "nasnet", epochs=3)
+    run.train()
+    expected = 0.01 * (1 + np.cos(np.pi * np.arange(6) / 6)) / 2
+    np.testing.assert_allclose(np.concatenate(stub.all_rates), expected, rtol=1e-12)
+
+
+def test_every_epoch_of_every_try_has_its_own_seed_of_the_augmentation():
+    run, stub = scripted([(1.0, GUESSED), (1.0, LEARNT), (1.0, LEARNT)], "nasnet", seed=8, epochs=2, max_restarts=1)
+    run.train()
+    assert stub.seeds == [(8, 0, 0), (8, 1, 0), (8, 1, 1)]
+
+
+def test_before_validation_batch_normalisation_sees_images_that_are_not_augmented():
+    run, stub = scripted([(1.0, LEARNT)] * 2, "nasnet", epochs=2)
+    run.train()
+    assert [seen.tolist() for seen in stub.calls] == [order[-1].tolist() for order in stub.orders]
+    plain, stub = scripted([(1.0, LEARNT)] * 2, "nasnet", epochs=2, augmentation=())
+    plain.train()
+    assert stub.calls == []  # the last batch of the training was one
 
 
 def test_only_the_first_epoch_decides():
@@ -110,7 +143,7 @@ def test_every_epoch_sees_every_image_once_but_for_a_last_part_in_another_order(
     assert not np.array_equal(*stub.orders)
 
 
-def normalised(images, steps, moving_mean=0.0):
+def normalised(images, steps, moving_mean=0.0, base="blockqnn", **changes):
     """A run over one layer of batch normalisation, which the images reach untouched."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input(images.shape[1:])
@@ -118,7 +151,7 @@ def normalised(images, steps, moving_mean=0.0):
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(norm(inputs)))
     model = keras.Model(inputs, outputs)
     norm.moving_mean.assign(norm.moving_mean + moving_mean)
-    protocol = proxy_protocol("blockqnn", batch_size=len(images) // steps, min_steps=1)
+    protocol = proxy_protocol(base, batch_size=len(images) // steps, min_steps=1, **changes)
     labels = np.arange(len(images)) % 2
     engine = TensorFlowEngine(model, images, labels, protocol)
     return _Run(model, engine, protocol, len(images), images, labels, 50.0, seed=1), norm
@@ -143,14 +176,38 @@ def test_the_statistics_are_the_true_mean_and_variance_of_the_training_images():
         np.testing.assert_array_equal(old, new.numpy())
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base": "blockqnn", "l2": 0.5, "epochs": 1},
+        {"base": "nasnet", "augmentation": (), "l2": 0.5, "epochs": 1},
+        # if these images were augmented, too, their mean would be halved
+        {"base": "nasnet", "augmentation": [{"op": "translation", "pixels": 256}], "l2": 0.5, "epochs": 1},
+    ],
+    ids=["adam", "sgd", "augmented"],
+)
+def test_after_a_training_too_they_are_those_of_images_that_are_not_augmented_and_no_weight_moves(changes):
+    images = drifting(60)
+    run, norm = normalised(images, steps=12, **changes)
+    fresh = run.model.get_weights()
+    assert run.train() is None
+    weights = [variable.numpy().copy() for variable in run.model.trainable_variables]
+    assert not np.allclose(weights[-2], fresh[-2])  # so that there are moments, which could go on
+    run.set_statistics()
+    np.testing.assert_allclose(norm.moving_mean.numpy(), images.mean((0, 1, 2), np.float64), rtol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), images.var((0, 1, 2), np.float64), rtol=1e-4)
+    for old, new in zip(weights, run.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
 def test_sixteen_batches_are_enough(monkeypatch):
     images = drifting(100)
     run, norm = normalised(images, steps=20)
     seen = []
-    epoch = run.engine.epoch
-    monkeypatch.setattr(run.engine, "epoch", lambda order, rate: (seen.append(order), epoch(order, rate)))
+    observe = run.engine.observe
+    monkeypatch.setattr(run.engine, "observe", lambda batch: (seen.append(batch), observe(batch)))
     run.set_statistics()
-    looked_at = images[np.concatenate(seen).ravel()]
+    looked_at = images[np.concatenate(seen)]
     assert looked_at.shape[0] == 16 * 5
     np.testing.assert_allclose(norm.moving_mean.numpy(), looked_at.mean((0, 1, 2), np.float64), rtol=1e-4)
     np.testing.assert_allclose(norm.moving_variance.numpy(), looked_at.var((0, 1, 2), np.float64), rtol=1e-4)

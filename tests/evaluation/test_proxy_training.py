@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 
 from automl_cells.builder import build, cost, plan, template
 from automl_cells.datasets import from_arrays, load
-from automl_cells.evaluation import Limits, proxy_protocol
+from automl_cells.errors import TrainingError
+from automl_cells.evaluation import Limits, from_spec, proxy_protocol, proxy_training
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import blockqnn_early_stop
 from automl_cells.genotypes import BlockGenotype
@@ -66,6 +69,39 @@ def test_the_reference_is_the_same_network_with_one_convolution_a_block():
     known = training.known(CONV)
     assert known["flops"] == known["reference_flops"]
     assert blockqnn_early_stop({**known, "density": 1.0, "accuracy": 55.0}) == 55.0
+
+
+def test_without_a_reference_of_its_kind_a_template_has_no_reference_flops(monkeypatch):
+    monkeypatch.setattr(proxy_training, "_REFERENCES", {"cell": CONV})
+    known = ProxyTraining("digits", FRAME).known(MIXED)
+    assert known["flops"] == cost(plan(MIXED, FRAME)).flops
+    assert "reference_flops" not in known
+
+
+def test_nasnet_s_protocol_learns_digits_and_is_the_same_again():
+    protocol = proxy_protocol("nasnet_no_flip", epochs=6, learning_rate=0.1)
+    training = ProxyTraining("digits", FRAME, protocol)
+    found = training.evaluate(MIXED, seed=5)
+    assert found.failure is None
+    assert found.metrics["accuracy"] > 40
+    assert (found.details["batch_size"], found.details["restarts"]) == (32, 0)
+    again = training.evaluate(MIXED, seed=5)
+    assert (again.metrics, again.details) == (found.metrics, found.details)
+    plain = ProxyTraining("digits", FRAME, proxy_protocol(protocol, augmentation=())).evaluate(MIXED, seed=5)
+    assert plain.metrics["train_accuracy"] != found.metrics["train_accuracy"]
+
+
+def test_a_protocol_goes_to_another_process_as_it_is():
+    training = ProxyTraining("digits", FRAME, proxy_protocol("nasnet", l2=0.1))
+    again = from_spec(json.loads(json.dumps(training.spec())))
+    assert again.protocol == training.protocol
+    assert again.protocol.augmentation
+
+
+def test_an_augmentation_that_does_not_suit_the_images_is_refused():
+    protocol = proxy_protocol("nasnet", augmentation=[{"op": "upsample_crop", "size": 7}])
+    with pytest.raises(TrainingError, match=r"upsample_crop to a size of at least 8, .*Received: 7$"):
+        ProxyTraining("digits", FRAME, protocol)
 
 
 def test_a_loss_that_is_not_finite_fails_the_candidate():

@@ -1,11 +1,9 @@
-import time
-
 import numpy as np
 import pytest
 
 from automl_cells.errors import TrainingError
 from automl_cells.training import recipe
-from automl_cells.training.batches import Batch, TrainingBatches, prepared_ahead, target_table, weights_of_classes
+from automl_cells.training.batches import TrainingBatches, target_table, weights_of_classes
 
 IMAGES = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
 LABELS = np.arange(20) % 3
@@ -78,32 +76,3 @@ def test_images_may_be_anything_that_gives_an_array_for_indices():
 
     found = TrainingBatches(Lazy(), LABELS, INDICES, 3, PLAIN, 0)
     assert seen(found) == seen(batches())
-
-
-def test_an_error_of_the_thread_is_raised_where_the_batches_are_used():
-    def make(number):
-        if number == 2:
-            raise OSError("the disk is gone")
-        return Batch(IMAGES, LABELS)
-
-    source = prepared_ahead(make, 5)
-    assert len([next(source), next(source)]) == 2
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(source)
-
-
-def test_no_more_than_a_few_batches_are_made_in_advance_and_none_after_the_end():
-    made = []
-
-    def make(number):
-        made.append(number)
-        return Batch(IMAGES, LABELS)
-
-    source = prepared_ahead(make, 100)
-    next(source)
-    time.sleep(0.3)
-    assert 2 <= len(made) <= 6
-    source.close()
-    count = len(made)
-    time.sleep(0.3)
-    assert len(made) == count

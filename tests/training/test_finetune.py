@@ -219,6 +219,9 @@ def test_weights_of_another_network(tmp_path, weights):
 def test_what_is_refused_leaves_no_folder(tmp_path, weights):
     with pytest.raises(TrainingError, match="batches of at most"):
         tune(weights, tmp_path / "run", Settings(1), bars(), recipe(SHORT, batch_size=5000))
+    too_small = recipe(SHORT, augmentation=[{"op": "upsample_crop", "size": 2}])
+    with pytest.raises(TrainingError, match=r"Expected an upsample_crop to a size of at least .*Received: 2$"):
+        tune(weights, tmp_path / "run", Settings(1), bars(), too_small)
     (tmp_path / "rubbish.h5").write_bytes(b"rubbish")
     with pytest.raises(TrainingError, match="HDF5"):
         tune(tmp_path / "rubbish.h5", tmp_path / "run", Settings(1), bars(), SHORT)

@@ -154,6 +154,15 @@ def test_a_batch_larger_than_the_data_is_refused_before_anything_is_built(tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_an_augmentation_that_does_not_suit_the_images_is_refused_before_anything_is_written(tmp_path):
+    chosen = recipe(SHORT, augmentation=[{"op": "upsample_crop", "size": 5}])
+    with pytest.raises(
+        TrainingError, match=r"upsample_crop to a size of at least 6, that of the images\. Received: 5$"
+    ):
+        train(BLOCK, bars(), FRAME, chosen, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_more_replicas_than_devices_are_refused(tmp_path):
     with pytest.raises(TrainingError, match=r"Expected 1 to \d+ replicas on this machine.*Received: 1000"):
         train(BLOCK, bars(), FRAME, SHORT, out=tmp_path / "run", replicas=1000)

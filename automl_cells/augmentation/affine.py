@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl_cells.training.augmentation.sampling import bilinear
-from automl_cells.training.augmentation.steps import Rotation, Translation, Zoom
+from automl_cells.augmentation.sampling import bilinear
+from automl_cells.augmentation.steps import Rotation, Translation, Zoom
 
 Affine = Translation | Rotation | Zoom
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from automl_cells.training.augmentation.steps import Fill
+from automl_cells.augmentation.steps import Fill
 
 
 def pad(images: np.ndarray, padding: int, fill: Fill) -> np.ndarray:

@@ -6,7 +6,7 @@ and after an interruption; and on CPUs it is much faster. `steps` holds the data
 
 from __future__ import annotations
 
-from automl_cells.training.augmentation.pipeline import augment
-from automl_cells.training.augmentation.steps import Augmentation
+from automl_cells.augmentation.pipeline import augment, check_steps
+from automl_cells.augmentation.steps import Augmentation
 
-__all__ = ["Augmentation", "augment"]
+__all__ = ["Augmentation", "augment", "check_steps"]

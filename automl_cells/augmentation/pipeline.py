@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from automl_cells.training.augmentation.affine import Affine, affine
-from automl_cells.training.augmentation.color import color_jitter
-from automl_cells.training.augmentation.erasing import cutout
-from automl_cells.training.augmentation.mixing import mixup
-from automl_cells.training.augmentation.pixels import horizontal_flip, pad_crop
-from automl_cells.training.augmentation.sampling import resized_crop, upsample_crop
-from automl_cells.training.augmentation.steps import Augmentation
+from automl_cells.augmentation.affine import Affine, affine
+from automl_cells.augmentation.color import color_jitter
+from automl_cells.augmentation.erasing import cutout
+from automl_cells.augmentation.mixing import mixup
+from automl_cells.augmentation.pixels import horizontal_flip, pad_crop
+from automl_cells.augmentation.sampling import resized_crop, upsample_crop, upsampled
+from automl_cells.augmentation.steps import Augmentation
 
 _IMAGES_ONLY: dict[str, Callable[[np.ndarray, np.random.Generator, Any], np.ndarray]] = {
     "horizontal_flip": horizontal_flip,
@@ -36,7 +36,7 @@ def augment(
     fill are one resampling.
 
     Args:
-        images: uint8 or float32 (n, H, W, C), raw pixels.
+        images: uint8 or float32 (n, H, W, C).
         targets: float32 (n, classes); only mixup changes them.
         steps: what to do.
         rng: where random numbers come from.
@@ -58,3 +58,14 @@ def augment(
             else:
                 images = _IMAGES_ONLY[step.op](images, rng, step)
     return images, targets
+
+
+def check_steps(steps: Sequence[Augmentation], height: int, width: int) -> None:
+    """Refuse steps that do not suit images of that height and width in pixels, before there is any batch.
+
+    Raises:
+        TrainingError: a step does not suit the size of the images.
+    """
+    for step in steps:
+        if step.op == "upsample_crop":
+            upsampled(step, height, width)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from automl_cells.training.augmentation.borders import pad
-from automl_cells.training.augmentation.steps import HorizontalFlip, PadCrop
+from automl_cells.augmentation.borders import pad
+from automl_cells.augmentation.steps import HorizontalFlip, PadCrop
 
 
 def pad_crop(images: np.ndarray, rng: np.random.Generator, step: PadCrop) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from automl_cells.training.augmentation.color import color_jitter
-from automl_cells.training.augmentation.mixing import mixup
-from automl_cells.training.augmentation.steps import ColorJitter, Mixup
+from automl_cells.augmentation.color import color_jitter
+from automl_cells.augmentation.mixing import mixup
+from automl_cells.augmentation.steps import ColorJitter, Mixup
 
 GREY = np.array([0.299, 0.587, 0.114])
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from automl_cells.training.augmentation.borders import fold, pad
-from automl_cells.training.augmentation.erasing import cutout
-from automl_cells.training.augmentation.pixels import horizontal_flip, pad_crop
-from automl_cells.training.augmentation.steps import Cutout, HorizontalFlip, PadCrop
+from automl_cells.augmentation.borders import fold, pad
+from automl_cells.augmentation.erasing import cutout
+from automl_cells.augmentation.pixels import horizontal_flip, pad_crop
+from automl_cells.augmentation.steps import Cutout, HorizontalFlip, PadCrop
 
 ROW = np.array([1, 2, 3, 4], np.uint8).reshape(1, 1, 4, 1)
 

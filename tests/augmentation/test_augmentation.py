@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from automl_cells.augmentation import Augmentation, augment, check_steps
+from automl_cells.augmentation.affine import affine
 from automl_cells.errors import TrainingError
-from automl_cells.training.augmentation import Augmentation, augment
-from automl_cells.training.augmentation.affine import affine
 
 STEPS = TypeAdapter(tuple[Augmentation, ...])
 WHOLE = [  # steps that move or blacken whole pixels
@@ -23,6 +23,7 @@ COMPUTED = [
     {"op": "rotation", "degrees": 20, "fill": "wrap"},
     {"op": "zoom", "factor": 0.2, "fill": "nearest"},
     {"op": "upsample_crop", "size": 40},
+    {"op": "upsample_crop", "scale": 1.25},
     {"op": "resized_crop", "area": [0.2, 0.8]},
     {"op": "color_jitter", "brightness": 0.2, "contrast": 0.3, "saturation": 0.4},
     {"op": "mixup", "alpha": 0.4},
@@ -123,6 +124,22 @@ def test_a_step_that_does_not_suit_the_images_is_refused():
         run(*batch(2, 9, 12), {"op": "upsample_crop", "size": 11})
 
 
+def test_it_can_be_refused_before_there_is_a_batch():
+    steps = STEPS.validate_python([{"op": "cutout", "size": 99}, {"op": "upsample_crop", "size": 11}])
+    check_steps(steps, 11, 11)
+    check_steps(STEPS.validate_python(WHOLE + COMPUTED), 40, 20)
+    for size in ((12, 11), (11, 12)):
+        with pytest.raises(TrainingError, match=r"at least 12, that of the images\. Received: 11"):
+            check_steps(steps, *size)
+
+
+def test_a_step_survives_json():
+    steps = STEPS.validate_python(WHOLE + COMPUTED)
+    assert STEPS.validate_json(STEPS.dump_json(steps)) == steps
+    # as it was before there was a scale: a training that was begun then is still the same
+    assert STEPS.dump_python(STEPS.validate_python([COMPUTED[3]])) == ({"op": "upsample_crop", "size": 40},)
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -140,6 +157,9 @@ def test_a_step_that_does_not_suit_the_images_is_refused():
         ({"op": "color_jitter"}, "must be above 0"),
         ({"op": "color_jitter", "contrast": 1.1}, "less than or equal to 1"),
         ({"op": "mixup", "alpha": 0}, "greater than 0"),
+        ({"op": "upsample_crop"}, "either size or scale"),
+        ({"op": "upsample_crop", "size": 40, "scale": 1.25}, "either size or scale"),
+        ({"op": "upsample_crop", "scale": 0.9}, "greater than or equal to 1"),
         ({"op": "horizontal_flip", "pixels": 1}, "Extra inputs"),
     ],
 )
@@ -150,7 +170,7 @@ def test_steps_that_cannot_be_are_refused(step, message):
 
 def test_no_framework_is_imported():
     code = (
-        "import sys, automl_cells.training.augmentation\n"
+        "import sys, automl_cells.augmentation\n"
         "print({'keras', 'tensorflow', 'jax', 'torch', 'scipy'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,11 +5,13 @@ Pixel i of a row lies at position i and covers [i - 1/2, i + 1/2]; an image of W
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from automl_cells.augmentation.borders import fold, pad
+from automl_cells.augmentation.steps import Fill, ResizedCrop, UpsampleCrop
 from automl_cells.errors import TrainingError
-from automl_cells.training.augmentation.borders import fold, pad
-from automl_cells.training.augmentation.steps import Fill, ResizedCrop, UpsampleCrop
 
 _PIXELS_AT_ONCE = 1 << 16  # so that indices and weights stay in the cache
 _TRIES = 10  # at a box that fits into the image
@@ -42,22 +44,39 @@ def bilinear(images: np.ndarray, rows: np.ndarray, columns: np.ndarray, fill: Fi
 
 
 def upsample_crop(images: np.ndarray, rng: np.random.Generator, step: UpsampleCrop) -> np.ndarray:
-    """Resize images (n, H, W, C) to a square, crop H × W of it at whole pixels; float32, in one resampling.
+    """Resize images (n, H, W, C), crop H × W of them at whole pixels; float32, in one resampling.
 
     Raises:
-        TrainingError: the square is smaller than the images.
+        TrainingError: see `upsampled`.
     """
     n, height, width, _ = images.shape
-    if step.size < max(height, width):
+    tall, wide = upsampled(step, height, width)
+    top = rng.integers(0, tall - height, n, endpoint=True)
+    left = rng.integers(0, wide - width, n, endpoint=True)
+    rows = _resized(top, np.full(n, height / tall), height)
+    columns = _resized(left, np.full(n, width / wide), width)
+    return bilinear(images, rows[:, :, None], columns[:, None], "nearest")
+
+
+def upsampled(step: UpsampleCrop, height: int, width: int) -> tuple[int, int]:
+    """Height and width in pixels to which images of that height and width are resized.
+
+    Raises:
+        TrainingError: the step's size is smaller than the images.
+
+    Example:
+        >>> upsampled(UpsampleCrop(op="upsample_crop", scale=1.25), 32, 10)
+        (40, 13)
+    """
+    if step.scale is not None:
+        return math.floor(step.scale * height + 0.5), math.floor(step.scale * width + 0.5)
+    size = step.size or 0  # it is there: the step sees to it
+    if size < max(height, width):
         raise TrainingError(
             f"Expected an upsample_crop to a size of at least {max(height, width)}, that of the images. "
-            f"Received: {step.size}"
+            f"Received: {size}"
         )
-    top = rng.integers(0, step.size - height, n, endpoint=True)
-    left = rng.integers(0, step.size - width, n, endpoint=True)
-    rows = _resized(top, np.full(n, height / step.size), height)
-    columns = _resized(left, np.full(n, width / step.size), width)
-    return bilinear(images, rows[:, :, None], columns[:, None], "nearest")
+    return size, size
 
 
 def resized_crop(images: np.ndarray, rng: np.random.Generator, step: ResizedCrop) -> np.ndarray:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_cells.training.augmentation.affine import affine
-from automl_cells.training.augmentation.sampling import bilinear, resized_crop, upsample_crop
-from automl_cells.training.augmentation.steps import ResizedCrop, Rotation, Translation, UpsampleCrop, Zoom
+from automl_cells.augmentation.affine import affine
+from automl_cells.augmentation.sampling import bilinear, resized_crop, upsample_crop, upsampled
+from automl_cells.augmentation.steps import ResizedCrop, Rotation, Translation, UpsampleCrop, Zoom
 
 FILLS = {"constant": "constant", "nearest": "edge", "reflect": "symmetric", "wrap": "wrap"}  # and NumPy's names
 
@@ -148,6 +148,26 @@ def test_upsampling_takes_all_crops():
     steps = np.round(found / 0.8, 3)  # one pixel of 40 is 0.8 of 32
     assert len(np.unique(steps, axis=0)) == 9 * 9
     np.testing.assert_allclose([steps.min(), steps.max()], [-4.5, 3.5], atol=1e-3)  # pixel 15 is half a pixel off
+
+
+def test_upsampling_by_a_scale_is_that_to_the_size_where_the_images_are_square():
+    images = rng().integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+    by_scale, by_size = UpsampleCrop(op="upsample_crop", scale=1.25), UpsampleCrop(op="upsample_crop", size=40)
+    assert np.array_equal(upsample_crop(images, rng(), by_scale), upsample_crop(images, rng(), by_size))
+
+
+def test_upsampling_by_a_scale_keeps_the_shape_of_what_is_seen():
+    # 8 × 16 pixels become 10 × 20: a pixel of the crop is 0.8 of an old one in both directions.
+    images = np.broadcast_to(ramps(1, 8, 16), (2000, 8, 16, 2))
+    found = upsample_crop(images, rng(), UpsampleCrop(op="upsample_crop", scale=1.25))
+    np.testing.assert_allclose(np.diff(found[:, 1:-1, 1:-1, 0], axis=1), 0.8, atol=1e-5)
+    np.testing.assert_allclose(np.diff(found[:, 1:-1, 1:-1, 1], axis=2), 0.8, atol=1e-5)
+    assert len(np.unique(np.round(found[:, 3, 7], 3), axis=0)) == 3 * 5  # all crops
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1, (8, 10)), (1.25, (10, 13)), (1.2, (10, 12)), (2.06, (16, 21))])
+def test_a_scale_is_rounded_to_whole_pixels(scale, expected):
+    assert upsampled(UpsampleCrop(op="upsample_crop", scale=scale), 8, 10) == expected
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8, 1), (3, 28, 28, 3)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl_cells.training.augmentation.steps import ColorJitter
+from automl_cells.augmentation.steps import ColorJitter
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl_cells.training.augmentation.steps import Cutout
+from automl_cells.augmentation.steps import Cutout
 
 
 def cutout(images: np.ndarray, rng: np.random.Generator, step: Cutout) -> np.ndarray:
-    """Images (n, H, W, C) of the same type, each with a black square.
+    """Images (n, H, W, C) of the same type, each with a square of 0.
 
     The square's centre is uniform over the pixels, and what is outside of the image is cut off, so that less than the
     square may be hidden (DeVries & Taylor, section 3.2). Of an even size, the centre is the pixel right and below of
-    the middle. DeVries & Taylor hide with 0 after the normalisation, which is the mean colour; here it is black.
+    the middle. DeVries & Taylor hide with 0 after the normalisation, which is the mean colour; so does proxy training,
+    where full training, whose images are raw pixels, hides with black.
     """
     n, height, width, _ = images.shape
     hidden = images.copy()

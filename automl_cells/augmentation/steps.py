@@ -1,15 +1,16 @@
-"""The steps of an augmentation as plain data, as they stand in a recipe.
+"""The steps of an augmentation as plain data, as they stand in a recipe or in a proxy protocol.
 
-Images are raw pixels; sizes and shifts are in pixels. `fill` says what lies outside of an image, in a row of pixels
-``a b c d``: ``constant`` is black (0), ``nearest`` is ``a a | a b c d | d d``, ``reflect`` is ``b a | a b c d | d c``
-(as in Keras; NumPy calls it symmetric) and ``wrap`` is ``c d | a b c d | a b``.
+Sizes and shifts are in pixels. `fill` says what lies outside of an image, in a row of pixels ``a b c d``: ``constant``
+is 0, ``nearest`` is ``a a | a b c d | d d``, ``reflect`` is ``b a | a b c d | d c`` (as in Keras; NumPy calls it
+symmetric) and ``wrap`` is ``c d | a b c d | a b``. A recipe's images are raw pixels, of which 0 is black; a proxy
+protocol's are normalised, so that 0 is the mean colour.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 Fill = Literal["constant", "nearest", "reflect", "wrap"]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -62,10 +63,27 @@ class PadCrop(Data):
 
 
 class UpsampleCrop(Data):
-    """Resized to `size` × `size`, then a random crop of the old size (NASNet, appendix A: 40 for images of 32)."""
+    """Resized, then a random crop of the old size (NASNet, appendix A: to 40 for images of 32).
+
+    Attributes:
+        size: resized to `size` × `size` pixels, whatever the shape of the images …
+        scale: … or each side to this many times its own, to the nearest pixel (halves up). One of the two is given.
+    """
 
     op: Literal["upsample_crop"]
-    size: Annotated[int, Field(ge=1, le=4096)]
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    scale: Annotated[float, Field(ge=1, le=16)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> UpsampleCrop:
+        if (self.size is None) == (self.scale is None):
+            raise ValueError("either size or scale is given")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only what is given: documents are as they were before there was a `scale`, and runs can be resumed."""
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class ResizedCrop(Data):
@@ -88,7 +106,7 @@ class ResizedCrop(Data):
 
 
 class Cutout(Data):
-    """A black square of `size` × `size` pixels, its centre anywhere in the image (DeVries & Taylor, 1708.04552)."""
+    """A square of 0, `size` × `size` pixels, its centre anywhere in the image (DeVries & Taylor, 1708.04552)."""
 
     op: Literal["cutout"]
     size: Annotated[int, Field(ge=1, le=4096)]

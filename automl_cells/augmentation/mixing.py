@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl_cells.training.augmentation.steps import Mixup
+from automl_cells.augmentation.steps import Mixup
 
 
 def mixup(
