@@ -24,7 +24,7 @@ REFERENCE := build/backends
 test-backends: test-jax test-torch
 
 # What Keras' variables say when NumPy copies them, save under TensorFlow, is Keras' own affair.
-BACKEND_TESTS := -m pytest -W "ignore:__array__ implementation:DeprecationWarning" tests/backends tests/training/test_engines.py
+BACKEND_TESTS := -m pytest -W "ignore:__array__ implementation:DeprecationWarning" tests/backends tests/training/test_engines.py tests/training/test_cell_engines.py
 
 test-jax: .venv-jax/.test reference
 	KERAS_BACKEND=jax AUTOML_CELLS_REFERENCE=$(REFERENCE) .venv-jax/bin/python $(BACKEND_TESTS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from automl_cells.builder.plan import Plan, PlanBuilder
-from automl_cells.builder.template import Template
+from automl_cells.builder.template import BlockTemplate
 from automl_cells.genotypes.block import (
     ADD,
     AVERAGE_POOLING,
@@ -25,7 +25,7 @@ from automl_cells.genotypes.block import (
 
 def plan_block_network(
     genotype: BlockGenotype,
-    template: Template,
+    template: BlockTemplate,
     include_top: bool,
     pooling: str | None,
     max_params: int | None,
@@ -50,7 +50,7 @@ def plan_block_network(
     return net.plan()
 
 
-def _stem(net: PlanBuilder, template: Template) -> int:
+def _stem(net: PlanBuilder, template: BlockTemplate) -> int:
     position = 0
     for number, layer in enumerate(template.stem, start=1):
         if layer.op == "conv":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from automl_cells.builder.plan import Plan
+from automl_cells.builder.plan import Plan, pair
 
 
 class Cost(NamedTuple):
@@ -14,7 +14,8 @@ class Cost(NamedTuple):
         parameters: trainable parameters: kernels, biases, γ and β of batch normalisation.
         total_parameters: with the moving mean and variance of batch normalisation, as ``model.count_params()``.
         flops: multiply-adds of the convolutions and dense layers for one image, Σ n_in·k²·n_out·m² (the "time cost" of
-            He & Sun 2015 that BlockQNN's reward uses); ``None`` where the input size is open.
+            He & Sun 2015 that BlockQNN's reward uses); a separable convolution is a depthwise and a 1×1 one, both over
+            the map that comes out. ``None`` where the input size is open.
     """
 
     parameters: int
@@ -28,8 +29,10 @@ def cost(plan: Plan) -> Cost:
     flops: int | None = 0
     for layer in plan:
         height, width, channels = layer.shape
-        if layer.op == "conv":
-            kernel = layer.kernel * layer.kernel * plan[layer.inputs[0]].shape[2] * channels
+        if layer.op in ("conv", "separable_conv"):
+            tall, wide = pair(layer.kernel)
+            before = plan[layer.inputs[0]].shape[2]
+            kernel = tall * wide * before * channels if layer.op == "conv" else before * (tall * wide + channels)
             parameters += kernel
             flops = None if flops is None or height is None or width is None else flops + kernel * height * width
         elif layer.op == "batch_norm":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from automl_cells.builder.plan import Plan, Shape
+from automl_cells.builder.plan import Plan, Shape, pair
 
 
 class FeatureMap(NamedTuple):
@@ -29,5 +29,5 @@ def feature_maps(plan: Plan) -> tuple[FeatureMap, ...]:
     """
     strides: list[int] = []
     for layer in plan:
-        strides.append(layer.stride * (strides[layer.inputs[0]] if layer.inputs else 1))
+        strides.append(pair(layer.stride)[0] * (strides[layer.inputs[0]] if layer.inputs else 1))
     return tuple(FeatureMap(plan[i].name, strides[i], plan[i].shape) for i in plan[-1].inputs)

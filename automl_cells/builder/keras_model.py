@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from automl_cells.builder.cost import cost
-from automl_cells.builder.operations import operation
+from automl_cells.builder.operations import Choices, operation
+from automl_cells.builder.penultimate import stage_filters
+from automl_cells.builder.plan import Plan
 from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template
 from automl_cells.builder.template import template as make_template
@@ -21,6 +23,18 @@ from automl_cells.genotypes.catalogue import load
 MAX_PARAMETERS = 2_000_000_000
 
 
+class ScheduledDropPath(NamedTuple):
+    """How paths are dropped in training, see `automl_cells.builder.drop_path`.
+
+    Attributes:
+        keep: the probability that the deepest path is kept at the end.
+        total_steps: of the training.
+    """
+
+    keep: float
+    total_steps: int
+
+
 def build(
     genotype: Genotype | str | Path,
     template: str | Template = "cifar",
@@ -28,6 +42,7 @@ def build(
     repeats: int | None = None,
     filters: Sequence[int] | None = None,
     filter_multiplier: float | None = None,
+    penultimate: int | None = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     classes: int | None = None,
     include_top: bool = True,
@@ -39,15 +54,18 @@ def build(
     batch_norm_momentum: float = 0.99,
     batch_norm: Callable[..., Any] | None = None,
     dropout: float = 0.0,
+    auxiliary: bool = False,
+    drop_path: ScheduledDropPath | None = None,
 ) -> keras.Model:
     """Build the Keras model of a genotype in a template.
 
     Args:
         genotype: a genotype, the name of a published one, or the path of a genotype file.
-        template: a template or its name; the next five arguments change its sizes, see `template`.
-        repeats: N, blocks a stage.
+        template: a template or its name; the next six arguments change its sizes, see `template`.
+        repeats: N, blocks or normal cells a stage.
         filters: filters of each stage.
         filter_multiplier: scales the filters of every stage.
+        penultimate: P of NASNet's N @ P, the channels of the last cell, instead of `filters`; see `stage_filters`.
         input_shape: (height, width, channels).
         classes: number of classes.
         include_top: end with global average pooling and the classifier.
@@ -61,6 +79,9 @@ def build(
         batch_norm: what makes a batch normalisation layer, instead of `keras.layers.BatchNormalization`, with the same
             arguments and variables; for training only.
         dropout: the share of features dropped before the classifier in training.
+        auxiliary: with NASNet's auxiliary head; the output is then a list, its logits behind those of the network. For
+            training only, as the next.
+        drop_path: drop paths in training.
 
     Returns:
         A functional model, float32 images (batch, height, width, channels) → (batch, classes), that holds stock Keras
@@ -83,31 +104,72 @@ def build(
         raise TemplateError(f"Expected input_tensor as a Keras tensor. Received: a {type(input_tensor).__name__}")
     if input_tensor is not None and input_shape is None:
         input_shape = tuple(input_tensor.shape[1:])
+    if penultimate is not None:
+        if filters is not None:
+            raise TemplateError(f"Expected penultimate or filters. Received: {penultimate} and {tuple(filters)}")
+        filters = stage_filters(genotype, penultimate)
     sizes = make_template(
         template,
+        kind=genotype.kind,
         repeats=repeats,
         filters=None if filters is None else tuple(filters),
         filter_multiplier=filter_multiplier,
         input_shape=input_shape,
         classes=classes,
     )
-    layers = plan(genotype, sizes, include_top=include_top, pooling=pooling, features=features)
+    layers = plan(
+        genotype,
+        sizes,
+        include_top=include_top,
+        pooling=pooling,
+        features=features,
+        auxiliary=auxiliary,
+        drop_path=drop_path is not None,
+    )
     if (parameters := cost(layers).parameters) > MAX_PARAMETERS:
         raise TemplateError(f"Expected at most {MAX_PARAMETERS:,} parameters. Received: {parameters:,}")
-
+    choices = Choices(
+        batch_norm or keras.layers.BatchNormalization,
+        batch_norm_momentum,
+        sizes.epsilon,
+        sizes.kernel_initializer,
+    )
     inputs = keras.Input(shape=sizes.input_shape, name="image") if input_tensor is None else input_tensor
-    tensors = [inputs]
-    for layer in layers[1:-1] if features else layers[1:]:
-        read = [tensors[position] for position in layer.inputs]
-        if layer.op == "dense" and dropout:
-            # With a seed of its own the masks follow a variable under every backend; else torch's global generator.
-            read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
-        make = operation(layer, batch_norm_momentum, batch_norm)
-        tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
-    outputs = [tensors[position] for position in layers[-1].inputs] if features else tensors[-1]
+    tensors = _tensors(layers, inputs, choices, dropout, drop_path)
+    several = layers[-1].op == "outputs"
+    outputs = [tensors[position] for position in layers[-1].inputs] if several else tensors[-1]
     if include_top and classifier_activation is not None:
-        outputs = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")(outputs)
+        top = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")
+        outputs = [top(outputs[0]), *outputs[1:]] if several else top(outputs)
     if input_tensor is not None:
         sources = keras.utils.get_source_inputs(input_tensor)
         inputs = sources[0] if len(sources) == 1 else sources  # in a list, a lone array would be called a mismatch
     return keras.Model(inputs, outputs, name=name or f"{genotype.kind}_{genotype.hash[7:15]}")
+
+
+def _tensors(
+    layers: Plan, inputs: Any, choices: Choices, dropout: float, drop_path: ScheduledDropPath | None
+) -> list[Any]:
+    """The Keras tensor of the output of every layer of a plan."""
+    # With a seed of its own a layer's masks follow a variable under every backend; else torch's global generator.
+    tensors, masks, paths = [inputs], None, 0
+    if drop_path is not None:
+        from automl_cells.builder.drop_path import DropPath, PathMasks
+
+        depths = [layer.depth for layer in layers if layer.op == "drop_path"]
+        if depths:
+            seed = random.randint(1, 10**9)
+            masks = PathMasks(drop_path.keep, depths, drop_path.total_steps, seed, name="path_masks")(inputs)
+    for layer in layers[1:]:
+        if layer.op == "outputs":
+            break
+        read = [tensors[position] for position in layer.inputs]
+        if layer.op == "drop_path":
+            tensors.append(DropPath(paths, name=layer.name)([read[0], masks]))
+            paths += 1
+            continue
+        if layer.name == "predictions" and dropout:
+            read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
+        make = operation(layer, choices)
+        tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
+    return tensors

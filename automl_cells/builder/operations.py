@@ -3,45 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from automl_cells.builder.plan import Layer
 
-BATCH_NORM_EPSILON = 1e-3
 
+class Choices(NamedTuple):
+    """What a plan leaves open.
 
-def operation(
-    layer: Layer, batch_norm_momentum: float, batch_norm: Callable[..., Any] | None = None
-) -> Callable[..., Any]:
-    """The Keras layer for `layer`; called on one tensor, or on a list of tensors for ``add`` and ``concat``.
-
-    Kernels start from He's initialisation (normal, fan-in), as both BlockQNN trainings do (sections 4.2, 4.3).
+    Attributes:
+        batch_norm: what makes a batch normalisation layer; called as `keras.layers.BatchNormalization`.
+        batch_norm_momentum: weight of the past in its moving averages.
+        batch_norm_epsilon: added to the variance.
+        kernel_initializer: how kernels start, in a form that Keras takes.
     """
+
+    batch_norm: Callable[..., Any]
+    batch_norm_momentum: float
+    batch_norm_epsilon: float
+    kernel_initializer: str | dict[str, Any]
+
+
+def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
+    """The Keras layer for `layer`; called on one tensor, or on a list of tensors for ``add`` and ``concat``."""
     layers = keras.layers
-    name = layer.name
+    name, initializer = layer.name, choices.kernel_initializer
     match layer.op:
         case "conv":
             return layers.Conv2D(
                 layer.shape[2],
                 layer.kernel,
                 strides=layer.stride,
-                padding="same",
+                padding=layer.padding,
+                dilation_rate=layer.dilation,
                 use_bias=False,
-                kernel_initializer="he_normal",
+                kernel_initializer=initializer,
+                name=name,
+            )
+        case "separable_conv":
+            return layers.SeparableConv2D(
+                layer.shape[2],
+                layer.kernel,
+                strides=layer.stride,
+                padding=layer.padding,
+                use_bias=False,
+                depthwise_initializer=initializer,
+                pointwise_initializer=initializer,
                 name=name,
             )
         case "batch_norm":
-            return (batch_norm or layers.BatchNormalization)(
-                momentum=batch_norm_momentum, epsilon=BATCH_NORM_EPSILON, name=name
+            return choices.batch_norm(
+                momentum=choices.batch_norm_momentum, epsilon=choices.batch_norm_epsilon, name=name
             )
         case "relu":
             return layers.ReLU(name=name)
         case "max_pool":
-            return layers.MaxPooling2D(layer.kernel, strides=layer.stride, padding="same", name=name)
+            return layers.MaxPooling2D(layer.kernel, strides=layer.stride, padding=layer.padding, name=name)
         case "avg_pool":
-            return layers.AveragePooling2D(layer.kernel, strides=layer.stride, padding="same", name=name)
+            return layers.AveragePooling2D(layer.kernel, strides=layer.stride, padding=layer.padding, name=name)
+        case "pad":
+            return layers.ZeroPadding2D((layer.margins[:2], layer.margins[2:]), name=name)
+        case "crop":
+            return layers.Cropping2D((layer.margins[:2], layer.margins[2:]), name=name)
         case "add":
             return layers.Add(name=name)
         case "concat":

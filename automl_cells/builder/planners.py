@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from automl_cells.builder.block_network import plan_block_network
+from automl_cells.builder.cell_network import plan_cell_network
 from automl_cells.builder.plan import Plan
 from automl_cells.builder.template import Template
+from automl_cells.builder.template import template as make_template
 from automl_cells.errors import GenotypeError, TemplateError
 from automl_cells.genotypes.base import Genotype
 
-_PLANNERS: dict[str, Callable[..., Plan]] = {"block": plan_block_network}
+_PLANNERS: dict[str, Callable[..., Plan]] = {"block": plan_block_network, "cell": plan_cell_network}
+_FOR_TRAINING = ("cell",)  # kinds whose planners know an auxiliary head and paths to drop
 
 
 def plan(
@@ -21,6 +24,8 @@ def plan(
     pooling: str | None = None,
     features: bool = False,
     max_params: int | None = None,
+    auxiliary: bool = False,
+    drop_path: bool = False,
 ) -> Plan:
     """The flat list of layers of the network that `genotype` makes in `template`.
 
@@ -32,11 +37,14 @@ def plan(
         features: without top and pooling: several outputs, the last feature map before each downsampling and the last
             of all, see `feature_maps`; the plan then ends with ``outputs``.
         max_params: stop planning as soon as the convolutions alone have more weights.
+        auxiliary: with NASNet's auxiliary head as a second output, for training; the plan then ends with ``outputs``.
+        drop_path: with ``drop_path`` layers after the operations, for training.
 
     Raises:
         GenotypeError: no builder for this kind of genotype.
-        TemplateError: an unknown pooling, features together with top or pooling, or more layers than any network should
-            have.
+        TemplateError: a template for another kind of genotype, an unknown pooling, features together with top or
+            pooling, an auxiliary head or paths to drop where the kind has none, an image too small for the template, or
+            more layers than any network should have.
         TooManyParametersError: more than `max_params`, a kind of `TemplateError`.
     """
     if pooling not in (None, "avg", "max"):
@@ -49,4 +57,12 @@ def plan(
     planner = _PLANNERS.get(genotype.kind)
     if planner is None:
         raise GenotypeError(f"Expected a genotype of a kind among {sorted(_PLANNERS)}. Received: {genotype.kind}")
-    return planner(genotype, template, include_top, pooling, max_params, features)
+    template = make_template(template, kind=genotype.kind)
+    if not (auxiliary or drop_path):
+        return planner(genotype, template, include_top, pooling, max_params, features)
+    if genotype.kind not in _FOR_TRAINING or features or not include_top:
+        raise TemplateError(
+            f"Expected a genotype of a kind among {list(_FOR_TRAINING)} and include_top=True with an auxiliary head or "
+            f"paths to drop. Received: a {genotype.kind}, include_top={include_top}"
+        )
+    return planner(genotype, template, include_top, pooling, max_params, features, auxiliary, drop_path)

@@ -29,6 +29,10 @@ class Genotype(Protocol):
         """The labelled graph, for drawing, density and the canonical hash."""
         ...
 
+    def parts(self) -> tuple[tuple[str, Graph], ...]:
+        """What a drawing shows side by side, each with its name; the graph alone where there is one part."""
+        ...
+
     def body(self) -> dict[str, Any]:
         """The fields that go into a JSON file beside format, version, kind, hash and provenance."""
         ...

@@ -158,6 +158,10 @@ class BlockGenotype:
             ((), *(code.predecessors for code in self.layers), self.leaves),
         )
 
+    def parts(self) -> tuple[tuple[str, Graph], ...]:
+        """The block alone."""
+        return (("block", self.graph()),)
+
     @cached_property
     def hash(self) -> str:
         """Canonical hash: see `Graph.canonical_hash`."""

@@ -75,8 +75,10 @@ def conclude(
         return finished(folder, genotype, template)
     partial = folder / ".partial-entry"
     shutil.rmtree(partial, ignore_errors=True)
-    save_values(state.best, partial / entries.WEIGHTS)
-    model = _network(genotype, template, partial / entries.WEIGHTS)
+    model = build(genotype, template)
+    kept = {variable.path: state.best[variable.path] for variable in model.weights}  # without what only trains
+    save_values(kept, partial / entries.WEIGHTS)
+    load_weights(model, partial / entries.WEIGHTS)
     preprocessing = type(dataset.preprocessing).from_document(model_document["preprocessing"])
     test_accuracy = 100 * accuracy(model, preprocessing, dataset.x_test, dataset.y_test)
     validated = state.best_accuracy >= 0

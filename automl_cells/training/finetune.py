@@ -88,7 +88,9 @@ def finetune(
     document["preprocessing"] = preprocessing.to_document()
     how = {**settings.to_document(), "weights_sha256": _digest(weights)}
     folder = Path(out)
-    session.check(chosen, dataset.y_train[split(dataset, chosen, seed)[0]], dataset.classes, replicas)
+    labels = dataset.y_train[split(dataset, chosen, seed)[0]]
+    phases.check(chosen)
+    session.check(chosen, labels, dataset.input_shape[:2], dataset.classes, replicas)
     body = GenotypeBody(genotype, frame, weights)
     body.network(chosen, None)  # weights that do not fit are refused before anything is written
     if first_machine():

@@ -102,7 +102,9 @@ def finetune_model(
         "finetune": settings.to_document(),
         "seed": seed,
     }
-    session.check(chosen, dataset.y_train[split(dataset, chosen, seed)[0]], dataset.classes, replicas)
+    labels = dataset.y_train[split(dataset, chosen, seed)[0]]
+    phases.check(chosen)
+    session.check(chosen, labels, dataset.input_shape[:2], dataset.classes, replicas)
     folder = None if out is None else Path(out)
     if folder is not None and first_machine():
         entries.check_folder(folder, resume)

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from automl_cells.builder import Template, build
+from automl_cells.builder import Template, build, plan
+from automl_cells.builder.keras_model import ScheduledDropPath
 from automl_cells.datasets import Dataset, load, stratified_split
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import Genotype
@@ -64,17 +65,25 @@ def train(
 
     Raises:
         TrainingError: `out` is in use or belongs to another training, the template does not fit the data, the recipe is
-            not valid, more replicas than devices, a batch larger than the data, or the training diverges.
+            not valid or not for this kind of genotype, more replicas than devices, a batch larger than the data, or the
+            training diverges.
         DataError: the data set cannot be used.
         KeyboardInterrupt: as it came; the run folder can be resumed.
     """
     chosen = make_recipe(recipe)
     dataset = load(dataset)
     _check_template(template, dataset)
+    dropping, beside = chosen.drop_path_keep < 1, chosen.auxiliary_weight > 0
+    if (dropping or beside) and genotype.kind != "cell":
+        raise TrainingError(
+            f"Expected a cell genotype with the recipe {chosen.name}, whose drop_path_keep is {chosen.drop_path_keep} "
+            f"and auxiliary_weight {chosen.auxiliary_weight} (1 and 0 do for any genotype). Received: a {genotype.kind}"
+        )
+    plan(genotype, template, auxiliary=beside, drop_path=dropping)  # what cannot be built is refused before all else
     replicas = check_replicas(replicas)
     precision = resolve_precision(chosen.precision, template.filters)
     training, validation = split(dataset, chosen, seed)
-    session.check(chosen, dataset.y_train[training], dataset.classes, replicas)
+    session.check(chosen, dataset.y_train[training], dataset.input_shape[:2], dataset.classes, replicas)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
     tag = entries.check_word(tag or entries.as_word(dataset.name), "tag")
     document = entries.model_document(name, tag, template, dataset, chosen)
@@ -89,6 +98,8 @@ def train(
         if final.exists():
             return finished(folder, genotype, template)
 
+        total_steps = chosen.epochs * (len(training) // chosen.batch_size)
+
         def network(placed: Placed) -> keras.Model:
             return build(
                 genotype,
@@ -97,6 +108,8 @@ def train(
                 batch_norm_momentum=chosen.batch_norm_momentum,
                 batch_norm=placed.batch_norm,
                 dropout=chosen.dropout,
+                auxiliary=beside,
+                drop_path=ScheduledDropPath(chosen.drop_path_keep, total_steps) if dropping else None,
             )
 
         engine, state = session.fit(

@@ -16,18 +16,30 @@ def normalised(images: Any, preprocessing: Preprocessing) -> Any:
     return (ops.cast(images, "float32") - mean) / std
 
 
-def cross_entropies(logits: Any, targets: Any) -> tuple[Any, Any]:
+def main_output(outputs: Any) -> Any:
+    """The logits of a network that may have an auxiliary head behind them."""
+    return outputs[0] if isinstance(outputs, list | tuple) else outputs
+
+
+def cross_entropies(outputs: Any, targets: Any, auxiliary_weight: float = 0.0) -> tuple[Any, Any]:
     """Sums over a batch.
 
     Args:
-        logits: (batch, classes).
+        outputs: logits (batch, classes), or a list of them and those of an auxiliary head.
         targets: (batch, classes) float32; a row may be smoothed, mixed, or scaled by the weight of its class.
+        auxiliary_weight: of the loss of the auxiliary head, which is added.
 
     Returns:
         ``-Σ targets · log softmax(logits)`` in nats, and how many rows have their largest logit at their largest
         target; both float32 scalars.
     """
-    logits = ops.cast(logits, "float32")
-    loss = -ops.sum(targets * ops.log_softmax(logits, axis=-1))
+    logits = ops.cast(main_output(outputs), "float32")
+    loss = _cross_entropy(logits, targets)
+    if isinstance(outputs, list | tuple) and auxiliary_weight:
+        loss = loss + auxiliary_weight * _cross_entropy(ops.cast(outputs[1], "float32"), targets)
     hits = ops.sum(ops.cast(ops.equal(ops.argmax(logits, -1), ops.argmax(targets, -1)), "float32"))
     return loss, hits
+
+
+def _cross_entropy(logits: Any, targets: Any) -> Any:
+    return -ops.sum(targets * ops.log_softmax(logits, axis=-1))

@@ -29,6 +29,19 @@ PHASE = "head-"
 BatchNorm = Literal["adapt", "frozen"]
 
 
+def check(recipe: Recipe) -> None:
+    """Refuse what a fine-tuned network does not have.
+
+    Raises:
+        TrainingError: the recipe asks for an auxiliary head or drops paths.
+    """
+    if recipe.auxiliary_weight or recipe.drop_path_keep < 1:
+        raise TrainingError(
+            f"Expected auxiliary_weight=0 and drop_path_keep=1 for a fine-tuning. Received: {recipe.auxiliary_weight} "
+            f"and {recipe.drop_path_keep} (recipe {recipe.name})"
+        )
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a fine-tuning decides beside the recipe, whose epochs are those of the second phase.

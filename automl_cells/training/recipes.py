@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
+from automl_cells.augmentation.steps import Augmentation, Data, step_fields
 from automl_cells.errors import TrainingError
-from automl_cells.training.augmentation.steps import Augmentation, Data, step_fields
 
 _FOLDER = Path(__file__).parent / "recipes"
 _MAX_BYTES = 100_000
@@ -71,6 +71,10 @@ class Recipe(Data):
         decay_epochs: … each time that so many epochs are over.
         label_smoothing: this share of each label is spread over all classes.
         dropout: the share of the features that is dropped before the classifier.
+        drop_path_keep: for cells, ScheduledDropPath: the probability that the deepest path is kept at the end; 1 drops
+            none. The formula is in ``builder/drop_path.py``.
+        auxiliary_weight: for cells: weight of the loss of NASNet's auxiliary head, which is there in training only; 0
+            for no such head.
         class_weights: weights of the classes in the loss: ``none``, ``balanced`` (images / (classes · images of the
             class), so that each class weighs the same) or a tuple of one for each class.
         precision: ``float32``, ``bfloat16`` (computed in it, weights in float32) or ``auto``: bfloat16 where the
@@ -108,6 +112,8 @@ class Recipe(Data):
     decay_epochs: Positive | None = None
     label_smoothing: Fraction = 0.0
     dropout: Fraction = 0.0
+    drop_path_keep: Annotated[float, Field(gt=0, le=1)] = 1.0
+    auxiliary_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
     class_weights: ClassWeights = "none"
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     ema: Inside | None = None

@@ -222,7 +222,7 @@ def chain(*choices: tuple[int, int]) -> BlockGenotype:
         (chain(*[(1, 1)] * 128), {"repeats": 64, "filters": (4,) * 8}, r"at most 20000 layers\. Received: more"),
         (VARIED, {"repeats": 0}, r"valid repeats"),
         (VARIED, {"pooling": "sum"}, r"pooling None, 'avg' or 'max'"),
-        (VARIED, {"template": "vgg"}, r"a template among"),
+        (VARIED, {"template": "vgg"}, r"a template for a block among"),
     ],
 )
 def test_what_is_too_large_or_unknown_is_refused_before_anything_is_built(

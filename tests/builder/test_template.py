@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automl_cells.builder import Template, template, template_names
+from automl_cells.builder import template, template_names
 from automl_cells.builder.template import from_document
 from automl_cells.errors import TemplateError
 
@@ -54,14 +54,14 @@ def test_a_template_may_be_changed_again() -> None:
 def test_document_and_template_are_inverse(name: str) -> None:
     made = template(name, input_shape=(None, 20, 3))
     document = json.loads(json.dumps(made.model_dump(mode="json")))
-    assert Template.model_validate(document) == from_document(document) == made
+    assert from_document(document) == made
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"base": "resnet"}, r"a template among \[.*'imagenet'.*\]\. Received: resnet"),
-        ({"base": ""}, r"a template among .* Received: $"),
+        ({"base": "resnet"}, r"a template for a block among \[.*'imagenet'.*\]\. Received: resnet"),
+        ({"base": ""}, r"a template for a block among .* Received: $"),
         ({"repeats": 0}, r"valid repeats: .* Received: 0"),
         ({"repeats": 65}, r"valid repeats: .* Received: 65"),
         ({"repeats": 1.5}, r"valid repeats: .* Received: 1\.5"),

@@ -34,7 +34,8 @@ class Placed(NamedTuple):
 
 
 MakeNetwork = Callable[[Placed], "keras.Model"]
-"""Builds the network, normalised images → logits, when it is told how; called where its variables shall live."""
+"""Builds the network, normalised images → logits (or a list of them and those of an auxiliary head), when it is told
+how; called where its variables shall live."""
 
 MakeUpdate = Callable[["keras.Model"], "Update"]
 """The optimizer for the trainable variables of the network."""

@@ -20,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from automl_cells.datasets import Preprocessing
 from automl_cells.training.distribution import jax_devices
 from automl_cells.training.engines.base import MakeNetwork, MakeUpdate, Placed, Totals
-from automl_cells.training.objective import cross_entropies, normalised
+from automl_cells.training.objective import cross_entropies, main_output, normalised
 
 Arrays = list[Any]
 
@@ -59,8 +59,8 @@ class JaxEngine:
     ) -> tuple[Arrays, Arrays, Arrays, Any]:
         def objective(trained: Arrays) -> tuple[Any, Any]:
             inputs = normalised(images, self._preprocessing)
-            logits, changed = self.network.stateless_call(trained, rest, inputs, training=True)
-            loss, hits = cross_entropies(logits, targets)
+            outputs, changed = self.network.stateless_call(trained, rest, inputs, training=True)
+            loss, hits = cross_entropies(outputs, targets, self._update.recipe.auxiliary_weight)
             return loss / images.shape[0], (jnp.stack([loss, hits, jnp.float32(images.shape[0])]), changed)
 
         (_, (seen, rest)), gradients = jax.value_and_grad(objective, has_aux=True)(trained)
@@ -89,7 +89,8 @@ class JaxEngine:
 
     def _traced_inference(self, trained: Arrays, rest: Arrays, images: Any) -> Any:
         inputs = normalised(images, self._preprocessing)
-        return jnp.asarray(self.network.stateless_call(trained, rest, inputs, training=False)[0], jnp.float32)
+        outputs, _ = self.network.stateless_call(trained, rest, inputs, training=False)
+        return jnp.asarray(main_output(outputs), jnp.float32)
 
     def logits(self, images: np.ndarray, averaged: bool) -> np.ndarray:
         """See `Engine.logits`."""

@@ -17,7 +17,7 @@ import tensorflow as tf
 from automl_cells.datasets import Preprocessing
 from automl_cells.training.distribution import tensorflow_strategy
 from automl_cells.training.engines.base import MakeNetwork, MakeUpdate, Placed, Totals
-from automl_cells.training.objective import cross_entropies, normalised
+from automl_cells.training.objective import cross_entropies, main_output, normalised
 
 
 class TensorFlowEngine:
@@ -48,8 +48,8 @@ class TensorFlowEngine:
         """One replica's share of a batch of `count` images; gradients are summed over the replicas."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._variables)
-            logits = self.network(normalised(images, self._preprocessing), training=True)
-            loss, hits = cross_entropies(logits, targets)
+            outputs = self.network(normalised(images, self._preprocessing), training=True)
+            loss, hits = cross_entropies(outputs, targets, self._update.recipe.auxiliary_weight)
             mean = loss / count
         gradient = self._update.flat(tape.gradient(mean, self._variables))
         context = tf.distribute.get_replica_context()
@@ -86,7 +86,8 @@ class TensorFlowEngine:
         return Totals(loss / images, hits / images)
 
     def _traced_inference(self, images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.network(normalised(images, self._preprocessing), training=False), tf.float32)
+        outputs = self.network(normalised(images, self._preprocessing), training=False)
+        return tf.cast(main_output(outputs), tf.float32)
 
     def logits(self, images: np.ndarray, averaged: bool) -> np.ndarray:
         """See `Engine.logits`."""

@@ -13,7 +13,7 @@ import torch
 
 from automl_cells.datasets import Preprocessing
 from automl_cells.training.engines.base import MakeNetwork, MakeUpdate, Placed, Totals
-from automl_cells.training.objective import cross_entropies, normalised
+from automl_cells.training.objective import cross_entropies, main_output, normalised
 
 
 class TorchEngine:
@@ -34,8 +34,8 @@ class TorchEngine:
 
     def step(self, images: np.ndarray, targets: np.ndarray, step: int) -> None:
         """See `Engine.step`."""
-        logits = self.network(normalised(_on_device(images), self._preprocessing), training=True)
-        loss, hits = cross_entropies(logits, _on_device(targets))
+        outputs = self.network(normalised(_on_device(images), self._preprocessing), training=True)
+        loss, hits = cross_entropies(outputs, _on_device(targets), self._update.recipe.auxiliary_weight)
         gradients = torch.autograd.grad(loss / len(images), self._variables)
         with torch.no_grad():
             scalars = [float(value) for value in self._update.scalars(step)]
@@ -58,7 +58,7 @@ class TorchEngine:
         """See `Engine.logits`."""
         with torch.no_grad(), _Averaged(self, averaged):
             outputs = self.network(normalised(_on_device(images), self._preprocessing), training=False)
-            return _array(outputs.float())
+            return _array(main_output(outputs).float())
 
     def weights(self, averaged: bool) -> dict[str, np.ndarray]:
         """See `Engine.weights`."""
