@@ -8,6 +8,9 @@ from automl_cells.zoo.constructors import (
     blockqnn_imagenet_mobile,
     blockqnn_imagenet_small,
     blockqnn_mnist,
+    nasnet_a_cifar,
+    nasnet_a_large,
+    nasnet_a_mobile,
 )
 from automl_cells.zoo.derive import build_entry, export_entry, sample_images
 from automl_cells.zoo.entry import Entry
@@ -34,6 +37,9 @@ __all__ = [
     "build_entry",
     "default_shelf",
     "export_entry",
+    "nasnet_a_cifar",
+    "nasnet_a_large",
+    "nasnet_a_mobile",
     "resolve",
     "sample_images",
     "structure",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from automl_cells.builder import feature_maps, plan
 from automl_cells.builder import template as make_template
+from automl_cells.builder.cell_network import smallest_image
+from automl_cells.builder.template import CellTemplate
 from automl_cells.errors import TemplateError, ZooError
 from automl_cells.zoo.structures import Structure, structure
 
@@ -23,6 +25,14 @@ MIN_SIZE = 8
 """Smallest height and width of an image: below it the last stages would see a single pixel from early on."""
 
 Shape = tuple[int | None, int | None, int]
+
+
+_OFFICIAL = """
+
+    The network is that of `keras.applications.{model}`, output for output, but takes images of any size
+    with one set of weights. Its ImageNet weights are the converted ones of the authors; their images go in scaled to
+    -1 to 1 (`keras.applications.nasnet.preprocess_input`). `weights` may also be a file that Keras saved from that
+    model, an old-style `.h5` or a `.weights.h5`."""
 
 
 class Constructor(Protocol):
@@ -95,25 +105,31 @@ def _document(made: Structure) -> str:
     height, width, channels = made.input_shape
     cost = made.cost()
     stages, filters = len(made.filters), ", ".join(map(str, made.filters))
+    frame = made.make_template()
+    unit, least = ("cell", smallest_image(frame)) if isinstance(frame, CellTemplate) else ("block", MIN_SIZE)
+    official = imagenet = ""
+    if made.keras_application is not None:
+        official = _OFFICIAL.format(model=made.keras_application.model)
+        imagenet = '`"imagenet"` (the official weights, fetched into\n            Keras\' cache); '
     return f"""{made.title}.
 
-    The block `{made.genotype}` in the template `{made.template}`: {made.repeats} blocks in each of {stages} stages
+    The {unit} `{made.genotype}` in the template `{made.template}`: {made.repeats} {unit}s in each of {stages} stages
     with {filters} filters; {cost.parameters:,} trainable parameters and {cost.flops:,} multiply-adds
     for an image of {height}x{width}x{channels}. Images go in normalised, as the entry of the weights says
-    (`Entry.preprocessing`).
+    (`Entry.preprocessing`).{official}
 
     Args:
         include_top: end with global average pooling and the classifier.
-        weights: `None` (random); the path of a weights file, an entry folder or a training run; or `"tag"` or
+        weights: `None` (random); {imagenet}the path of a weights file, an entry folder or a training run; or `"tag"` or
             `"tag-vN"`, published under `{made.name}` on the default shelf.
         input_tensor: a Keras tensor to build on, instead of a new input.
-        input_shape: (height, width, channels); height and width at least {MIN_SIZE}, or `None` for any size. By default
+        input_shape: (height, width, channels); height and width at least {least}, or `None` for any size. By default
             that of the weights or ({height}, {width}, {channels}); without the top (None, None, {channels}).
         pooling: without the top: `None` (feature map), `"avg"` or `"max"`.
         classes: number of classes; with weights and the top, that of the weights.
         classifier_activation: `None` gives logits; with weights `None` or `"softmax"`. Ignored without the top.
         name: name of the model.
-        repeats: blocks a stage. This and the next two need `weights=None`.
+        repeats: {unit}s a stage. This and the next two need `weights=None`.
         filters: filters of each stage.
         filter_multiplier: scales the filters of every stage.
         features: without the top and pooling: the model's output is a list of feature maps, the last before each
@@ -158,7 +174,7 @@ def _instantiate(
 
         if sizes:
             raise ZooError(f"Expected weights=None with {', '.join(sizes)}. Received: weights={str(weights)!r}")
-        pretrained = find_weights(made, weights)
+        pretrained = find_weights(made, weights, include_top)
         if pretrained.entry is not None:
             default = pretrained.entry.template.input_shape
         if include_top:
@@ -183,10 +199,10 @@ def _instantiate(
 
 
 def _check_top(pretrained: Pretrained, classes: int, classifier_activation: str | None) -> None:
-    if pretrained.entry is not None and classes != pretrained.entry.template.classes:
+    if pretrained.classes is not None and classes != pretrained.classes:
         raise ZooError(
-            f"Expected classes={pretrained.entry.template.classes} with include_top=True and the weights "
-            f"{pretrained.file.parent.name}. Received: {classes}"
+            f"Expected classes={pretrained.classes} with include_top=True and the weights "
+            f"{pretrained.file.name if pretrained.entry is None else pretrained.file.parent.name}. Received: {classes}"
         )
     if classifier_activation not in (None, "softmax"):
         raise ZooError(
@@ -224,3 +240,6 @@ blockqnn_imagenet_small = constructor("blockqnn_imagenet_small")
 blockqnn_cifar = constructor("blockqnn_cifar")
 blockqnn_cifar_small = constructor("blockqnn_cifar_small")
 blockqnn_mnist = constructor("blockqnn_mnist")
+nasnet_a_mobile = constructor("nasnet_a_mobile")
+nasnet_a_large = constructor("nasnet_a_large")
+nasnet_a_cifar = constructor("nasnet_a_cifar")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from automl_cells.builder import Cost, Template, cost, plan
+from automl_cells.builder.template import from_document as template_of
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import AutoMLCellsError, ZooError
 from automl_cells.genotypes import Genotype
@@ -34,6 +35,11 @@ class DatasetReference(BaseModel):
     fingerprint: Annotated[str, Field(max_length=200)]
 
 
+def _any_template(value: Any) -> Template:
+    """A template of whatever kind."""
+    return value if isinstance(value, Template) else template_of(value)
+
+
 class ModelDocument(BaseModel):
     """``model.json``, as `automl_cells.training` writes it."""
 
@@ -43,7 +49,7 @@ class ModelDocument(BaseModel):
     version: Literal[1]
     name: Annotated[str, Field(min_length=1, max_length=200)]
     tag: Annotated[str, Field(min_length=1, max_length=200)]
-    template: Template
+    template: Annotated[SerializeAsAny[Template], BeforeValidator(_any_template)]
     preprocessing: dict[str, Any]
     labels: Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Field(min_length=2)]
     dataset: DatasetReference

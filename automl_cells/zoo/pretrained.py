@@ -11,7 +11,7 @@ from automl_cells.zoo.address import WORD
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.locate import default_shelf
 from automl_cells.zoo.shelf import entry_folder, holds_entry
-from automl_cells.zoo.structures import Structure, differences
+from automl_cells.zoo.structures import Application, Structure, differences
 from automl_cells.zoo.verify import check_files
 
 if TYPE_CHECKING:
@@ -21,33 +21,50 @@ HEAD = "predictions/"
 """How the paths of the classifier's variables start: see `automl_cells.builder`."""
 
 
+IMAGENET = "imagenet"
+"""The word for the official weights of ``keras.applications``."""
+
+
 class Pretrained(NamedTuple):
     """Weights that were asked for.
 
     Attributes:
         file: where they are.
         entry: the entry that they belong to; ``None`` for a bare weights file.
+        application: the model of ``keras.applications`` whose file it is, if it is one.
+        classes: of the classifier, where that is known.
     """
 
     file: Path
-    entry: Entry | None
+    entry: Entry | None = None
+    application: Application | None = None
+    classes: int | None = None
 
 
-def find_weights(structure: Structure, weights: str | Path) -> Pretrained:
+def find_weights(structure: Structure, weights: str | Path, include_top: bool) -> Pretrained:
     """The weights that `weights` means for `structure`.
 
     Args:
         structure: what is being constructed.
-        weights: the path of a weights file, of an entry folder or of a training run, or ``tag`` or ``tag-vN`` on the
-            default shelf.
+        weights: the path of a weights file (ours, or one of ``keras.applications``' same network), of an entry folder
+            or of a training run; ``tag`` or ``tag-vN`` on the default shelf; or ``imagenet`` for the official weights,
+            where ``keras.applications`` has the network; they are fetched by `load_pretrained`.
+        include_top: whether they are for a network with its classifier.
 
     Raises:
         ZooError: no such file and nothing published under that tag (the message lists what is), a damaged entry, or an
             entry of another structure.
     """
+    application = structure.keras_application
+    if application is not None and str(weights) == IMAGENET:
+        return Pretrained(Path(application.official(include_top).name), None, application, 1000)
     path = Path(weights)
     if path.is_file():
-        return Pretrained(path, None)
+        if application is not None:
+            from automl_cells.zoo.keras_weights import is_keras_file
+
+            return Pretrained(path, None, application if is_keras_file(path) else None)
+        return Pretrained(path)
     entry = Entry.read(entry_folder(path)) if holds_entry(path) else _published(structure, str(weights))
     if different := differences(entry.genotype, entry.template, structure.load_genotype(), structure.make_template()):
         raise ZooError(
@@ -56,15 +73,23 @@ def find_weights(structure: Structure, weights: str | Path) -> Pretrained:
         )
     if entry.manifest is not None and (problems := check_files(entry.folder, entry.manifest.files)):
         raise ZooError(f"Expected the files of {entry.address} as published. Received: {problems[0]}")
-    return Pretrained(entry.weights, entry)
+    return Pretrained(entry.weights, entry, classes=entry.template.classes)
 
 
 def load_pretrained(model: keras.Model, pretrained: Pretrained, include_top: bool) -> None:
     """Load the weights into `model`; without the top those of the classifier are left out, and no others.
 
     Raises:
-        ZooError: a file that is not a weights file, or of another network.
+        ZooError: a file that is not a weights file, or of another network, or one that cannot be fetched.
     """
+    if pretrained.application is not None:
+        from automl_cells.zoo import keras_weights
+
+        file = (
+            pretrained.file if pretrained.classes is None else keras_weights.fetch(pretrained.application, include_top)
+        )
+        keras_weights.load(model, file, pretrained.application, include_top)
+        return
     from automl_cells.training import load_weights
 
     try:

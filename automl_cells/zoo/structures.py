@@ -18,6 +18,45 @@ from automl_cells.genotypes import Genotype
 from automl_cells.genotypes import load as load_genotype
 
 _FILE = Path(__file__).with_name("structures.json")
+_NO_STRUCTURE = {"name", "source", "input_shape", "classes", "max_params", "max_flops"}  # fields of a template
+
+
+class OfficialFile(BaseModel):
+    """A weights file on the web.
+
+    Attributes:
+        name: in Keras' cache, that of ``keras.applications``, so that neither fetches it twice.
+        url: where it is.
+        md5: its hash, as ``keras.applications`` has it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    url: str
+    md5: str
+
+
+class Application(BaseModel):
+    """A model of ``keras.applications`` that is the same network as one of ours.
+
+    Attributes:
+        model: its name there.
+        repeats: N, normal cells a stage.
+        top: ImageNet weights with the classifier.
+        no_top: those without.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    repeats: int
+    top: OfficialFile
+    no_top: OfficialFile
+
+    def official(self, include_top: bool) -> OfficialFile:
+        """The file for a network with or without its classifier."""
+        return self.top if include_top else self.no_top
 
 
 class Structure(BaseModel):
@@ -32,6 +71,7 @@ class Structure(BaseModel):
         filters: filters of each stage.
         input_shape: (height, width, channels) by default.
         classes: number of classes by default.
+        keras_application: the same network in ``keras.applications``, if there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +84,12 @@ class Structure(BaseModel):
     filters: tuple[int, ...]
     input_shape: tuple[int, int, int]
     classes: int
+    keras_application: Application | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of its genotype and template."""
+        return self.load_genotype().kind
 
     def load_genotype(self) -> Genotype:
         """The published genotype."""
@@ -53,6 +99,7 @@ class Structure(BaseModel):
         """The template at the sizes of the structure."""
         return make_template(
             self.template,
+            kind=self.kind,
             repeats=self.repeats,
             filters=self.filters,
             input_shape=self.input_shape,
@@ -87,11 +134,11 @@ def differences(
 ) -> list[str]:
     """In which respects two networks are different structures; an empty list means the same structure.
 
-    Compared are the genotype (by its hash) and what the template builds: stem, repeats, filters, channels of the image.
+    Compared are the genotype (by its hash), what the template builds, and the channels of the image.
     The size of the image is not, since no weight depends on it, nor is the number of classes: both follow the data set,
     and with it the tag.
     """
     found = [] if genotype.hash == other_genotype.hash else ["genotype"]
-    fields = ("stem", "repeats", "filters")
-    found += [name for name in fields if getattr(template, name) != getattr(other_template, name)]
+    one, other = (t.model_dump(exclude=_NO_STRUCTURE) for t in (template, other_template))
+    found += [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
     return found if template.input_shape[2] == other_template.input_shape[2] else [*found, "number of channels"]
