@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl_cells.cli import options
 from automl_cells.cli.console import say
+
+if TYPE_CHECKING:
+    from automl_cells.builder import Template
+    from automl_cells.genotypes import Genotype
 
 GenotypeWord = Annotated[
     str, typer.Argument(metavar="GENOTYPE", help="A genotype file, a published name (block_qnn_s), a run or an entry.")
@@ -32,10 +36,20 @@ def show(
     say(f"{found.kind}, {len(graph.labels)} nodes, {graph.edges} edges, density {graph.density:.3f}, {found.hash}")
     if origin.get("source"):
         say(str(origin["source"]))
-    say(draw_text(graph).rstrip("\n"))
+    say(draw_text(found.parts()).rstrip("\n"))
     if svg is not None:
-        write_atomically(svg, draw_svg(graph, title=Path(genotype).stem, subtitle=f"{found.kind} {found.hash[7:15]}"))
+        subtitle = f"{found.kind} {found.hash[7:15]}"
+        write_atomically(svg, draw_svg(found.parts(), title=Path(genotype).stem, subtitle=subtitle))
         say(f"Drawn: {svg}")
+
+
+def _size(genotype: Genotype, frame: Template) -> str:
+    """The size of a network of cells as NASNet writes it."""
+    from automl_cells.genotypes import CellGenotype
+
+    if not isinstance(genotype, CellGenotype):
+        return ""
+    return f" ({frame.repeats} @ {genotype.normal.output_width * frame.filters[-1]})"
 
 
 def build(
@@ -44,6 +58,7 @@ def build(
     repeats: options.Repeats = None,
     filters: options.Filters = None,
     filter_multiplier: options.FilterMultiplier = None,
+    penultimate: options.Penultimate = None,
     input_shape: Annotated[
         str | None, typer.Option(metavar="H,W,C", help="Shape of the images. [default: the template's]")
     ] = None,
@@ -62,14 +77,17 @@ def build(
     found, _ = genotype_of(genotype)
     frame = make_template(
         template,
+        kind=found.kind,
         repeats=repeats,
-        filters=options.integers(filters, "--filters"),
+        filters=options.stage_filters(found, filters, penultimate),
         filter_multiplier=filter_multiplier,
         input_shape=options.image_shape(input_shape),
         classes=classes,
     )
     price = cost(plan(found, frame))
-    say(f"{genotype}: {frame.name}, N={frame.repeats}, filters {'/'.join(map(str, frame.filters))}")
+    say(
+        f"{genotype}: {frame.name}, N={frame.repeats}, filters {'/'.join(map(str, frame.filters))}{_size(found, frame)}"
+    )
     say(f"  input {frame.input_shape}, {frame.classes} classes")
     say(f"  parameters        {price.parameters:>16,}")
     say(f"  with BN statistics{price.total_parameters:>16,}")

@@ -6,11 +6,14 @@ import contextlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from automl_cells.errors import AutoMLCellsError
+
+if TYPE_CHECKING:
+    from automl_cells.genotypes import Genotype
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -27,6 +30,22 @@ def integers(text: str | None, what: str) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise AutoMLCellsError(f"Expected {what} as whole numbers with commas between. Received: {text}") from None
+
+
+def stage_filters(genotype: Genotype, filters: str | None, penultimate: int | None) -> tuple[int, ...] | None:
+    """The filters of each stage, from ``--filters`` or from ``--penultimate``.
+
+    Raises:
+        AutoMLCellsError: both were given, or one of them is not valid.
+    """
+    from automl_cells.builder.penultimate import stage_filters as of_penultimate
+
+    numbers = integers(filters, "--filters")
+    if penultimate is None:
+        return numbers
+    if numbers is not None:
+        raise AutoMLCellsError(f"Expected --filters or --penultimate. Received: {filters} and {penultimate}")
+    return of_penultimate(genotype, penultimate)
 
 
 def image_shape(text: str | None) -> tuple[int | None, int | None, int] | None:
@@ -118,7 +137,13 @@ Shelf = Annotated[
     typer.Option("--shelf", help="The shelf. [default: $AUTOML_CELLS_ZOO, else the package's own]", show_default=False),
 ]
 Template = Annotated[str, typer.Option(help="Frame of the network: cifar, imagenet, imagenet_mobile.")]
-Repeats = Annotated[int | None, typer.Option(help="N, blocks a stage. [default: the template's]", show_default=False)]
+Repeats = Annotated[
+    int | None, typer.Option(help="N, blocks or normal cells a stage. [default: the template's]", show_default=False)
+]
+Penultimate = Annotated[
+    int | None,
+    typer.Option(metavar="P", help="For cells: P of N @ P, instead of --filters.", show_default=False),
+]
 Filters = Annotated[str | None, typer.Option(metavar="F,F,F", help="Filters of each stage. [default: the template's]")]
 FilterMultiplier = Annotated[float | None, typer.Option(metavar="M", help="Scales the filters of every stage.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

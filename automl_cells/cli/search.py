@@ -19,8 +19,8 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search
 def search(
     dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    space: Annotated[str, typer.Option(help="Search space: blockqnn.")] = "blockqnn",
-    strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, random.")] = "q_learning",
+    space: Annotated[str, typer.Option(help="Search space: blockqnn, nasnet.")] = "blockqnn",
+    strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, ppo, evolution, random.")] = "q_learning",
     trials: Annotated[int, typer.Option(help="Distinct candidates to train.")] = 24,
     budget: Annotated[str | None, typer.Option(help="Start nothing new after this time, e.g. 20m.")] = None,
     trial_time_limit: Annotated[
@@ -41,9 +41,21 @@ def search(
         str | None, typer.Option(help="accuracy, blockqnn_early_stop. [default: that of the space's paper]")
     ] = None,
     template: options.Template = "cifar",
-    repeats: Annotated[int, typer.Option(help="N, blocks a stage of the small network.")] = 1,
+    repeats: Annotated[
+        int | None, typer.Option(help="N of the small network. [default: 1]", show_default=False)
+    ] = None,
     filters: Annotated[
-        str | None, typer.Option(metavar="F,F,F", help="Filters of each of its stages. [default: half the template's]")
+        str | None,
+        typer.Option(
+            metavar="F,F,F", help="Filters of each of its stages. [default: half the template's, for cells a quarter]"
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip. [default: that of the space's paper]",
+            show_default=False,
+        ),
     ] = None,
     space_option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the space, e.g. max_index=10.")
@@ -55,7 +67,7 @@ def search(
     seed: options.Seed = 0,
     resume: options.Resume = False,
 ) -> None:
-    """Search a block on a data set with small, cheap networks."""
+    """Search a block or cell on a data set with small, cheap networks."""
     import automl_cells.search as searching
     from automl_cells.search.progress import SearchProgress
 
@@ -78,6 +90,7 @@ def search(
                 repeats=repeats,
                 filters=options.integers(filters, "--filters"),
                 reward=reward,
+                protocol=protocol,
                 max_params=max_params,
                 max_flops=max_flops,
                 seed=seed,

@@ -38,6 +38,7 @@ def train(
     repeats: options.Repeats = None,
     filters: options.Filters = None,
     filter_multiplier: options.FilterMultiplier = None,
+    penultimate: options.Penultimate = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the zoo entry. [default: kind and hash]", show_default=False)
     ] = None,
@@ -62,8 +63,9 @@ def train(
     data = load(dataset)
     frame = make_template(
         template,
+        kind=found.kind,
         repeats=repeats,
-        filters=options.integers(filters, "--filters"),
+        filters=options.stage_filters(found, filters, penultimate),
         filter_multiplier=filter_multiplier,
         input_shape=data.input_shape,
         classes=data.classes,

@@ -14,6 +14,10 @@ from automl_cells.genotypes.base import Genotype
 
 _FOLDER = Path(__file__).parent / "published"
 
+_NOT_TO_BE_HAD = dict.fromkeys(
+    ("nasnet_b", "nasnet_c"), "only figures of the paper's appendix B show its cells, and no code holds them"
+)
+
 
 def published_names() -> list[str]:
     """The names of the published genotypes, in alphabetical order."""
@@ -43,6 +47,12 @@ def load_with_provenance(name_or_path: str | Path) -> tuple[Genotype, dict[str, 
     if str(name_or_path) in published_names():
         genotype, provenance = _published(str(name_or_path))
         return genotype, copy.deepcopy(provenance)  # the caller may change it
+    if str(name_or_path) in _NOT_TO_BE_HAD:
+        why = _NOT_TO_BE_HAD[str(name_or_path)]
+        raise GenotypeError(
+            f"Expected one of the published genotypes {published_names()}. Received: {name_or_path}, which is not to "
+            f"be had: {why}"
+        )
     if not os.path.isfile(name_or_path):  # Path.is_file raises OSError for some words, e.g. very long ones
         raise GenotypeError(
             f"Expected a genotype file or one of the published genotypes {published_names()}. Received: {name_or_path}"

@@ -1,8 +1,8 @@
 """NASNet's genotype: a normal cell and a reduction cell.
 
 Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition" (CVPR 2018, arXiv 1707.07012v4),
-section 3 and appendix A.4. A cell is a list of blocks. A block takes two hidden states, applies an operation to each and
-combines the two results into a new hidden state:
+section 3 and appendix A.4. A cell is a list of blocks. A block takes two hidden states, applies an operation to each
+and combines the two results into a new hidden state:
 
     (first state, second state, operation of the first, operation of the second, combination)
 

@@ -20,6 +20,7 @@ _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaV
 _LETTER = 7.9  # pixels that a letter of a label takes on average in the widest of these fonts
 _MAX_LETTERS = 32  # longer labels are cut; the tooltip shows them whole
 _TIP = 7.0  # length of an arrow head
+_GAP, _CAPTION = 44.0, 30.0  # between parts side by side; height of the name above each
 _SOURCES = 12  # columns that the numbers of the predecessors need at least
 
 
@@ -31,12 +32,18 @@ class _Colours(NamedTuple):
     text: str
 
 
+Parts = Sequence[tuple[str, Graph]]
+"""Named graphs that are drawn side by side, see `Genotype.parts`."""
+
 # family: (light scheme, dark scheme). Convolutions deepen with the kernel.
 _FAMILIES: dict[str, tuple[_Colours, _Colours]] = {
     "end": (_Colours("#334155", "#64748b", "#f8fafc"), _Colours("#cbd5e1", "#94a3b8", "#0f172a")),
     "conv1": (_Colours("#e0f0ff", "#60a5fa", "#1e3a5f"), _Colours("#10243c", "#4e8fd6", "#cfe5ff")),
     "conv3": (_Colours("#b9dcff", "#3b82f6", "#16325c"), _Colours("#173a66", "#5b9dee", "#e0efff")),
     "conv5": (_Colours("#86bdfb", "#1d4ed8", "#0d2350"), _Colours("#1f5299", "#79b2fa", "#f0f7ff")),
+    "sep3": (_Colours("#cdf3f1", "#14a39a", "#0b3f3c"), _Colours("#0c3432", "#2fb3ab", "#d0f5f2")),
+    "sep5": (_Colours("#9fe4df", "#0d8a82", "#07312f"), _Colours("#0f4a47", "#4cc8bf", "#dcfaf7")),
+    "sep7": (_Colours("#6fd0c9", "#0b6b65", "#042220"), _Colours("#14635e", "#74dcd3", "#eefffd")),
     "max": (_Colours("#ffe3cc", "#ea7317", "#6b2e06"), _Colours("#43220b", "#e08a45", "#ffdfc4")),
     "avg": (_Colours("#fdf0b8", "#ca9a04", "#574105"), _Colours("#3a2f08", "#cfa92f", "#fbeeb5")),
     "identity": (_Colours("#eef1f5", "#94a3b8", "#334155"), _Colours("#1e2733", "#7c8a9d", "#d5dde7")),
@@ -46,29 +53,36 @@ _FAMILIES: dict[str, tuple[_Colours, _Colours]] = {
 }
 
 
-def draw_svg(graph: Graph, title: str | None = None, subtitle: str | None = None) -> str:
-    """Draw a graph from top (input) to bottom (output) as an SVG document.
+def draw_svg(graph: Graph | Parts, title: str | None = None, subtitle: str | None = None) -> str:
+    """Draw a graph from top (input) to bottom (output) as an SVG document, or several side by side.
 
     The picture is self-contained and follows the reader's light or dark colour scheme. Lines have the colour of the
     operation that they leave, numbers are the positions of the nodes, and every box has its label as a tooltip.
 
     Args:
-        graph: the graph.
+        graph: the graph, or the parts of a genotype; the names of several parts stand above them.
         title: written above it, any text.
         subtitle: written below the title, smaller.
 
     Returns:
         The SVG document, ending with a newline. Each box is a ``<g data-node="3">``, each edge a
-        ``<path data-edge="1-3">``; parallel edges have a path each.
+        ``<path data-edge="1-3">``; parallel edges have a path each. Every part is a ``<g data-part="0">`` with
+        numbers of its own.
     """
-    words = [_wording(label) for label in graph.labels]
-    placed = layout(graph, [_LETTER * len(word) + 7 * len(str(node)) + 30 for node, word in enumerate(words)])
-    families = [_family(label) for label in graph.labels]
+    parts = _parts(graph)
+    drawings = [_Drawing(part) for _, part in parts]
+    captions = [name if len(parts) > 1 else "" for name, _ in parts]
     heading, head_width, head_height = _heading(title, subtitle)
-    width = max(placed.width, head_width) + 2 * _MARGIN
-    height = placed.height + head_height + 2 * _MARGIN
-    left = (width - placed.width) / 2
-    about = f"{len(graph.labels)} nodes, {graph.edges} edges, {graph.depth} deep"
+    head_height += _CAPTION if len(parts) > 1 else 0
+    inner = sum(drawing.width for drawing in drawings) + _GAP * (len(parts) - 1)
+    width = max(inner, head_width) + 2 * _MARGIN
+    height = max(drawing.height for drawing in drawings) + head_height + 2 * _MARGIN
+    left = (width - inner) / 2
+    placed = []
+    for number, (drawing, caption) in enumerate(zip(drawings, captions, strict=True)):
+        placed += drawing.lines(number, caption, left, _MARGIN + head_height)
+        left += drawing.width + _GAP
+    about = "; ".join(f"{len(part.labels)} nodes, {part.edges} edges, {part.depth} deep" for _, part in parts)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_number(width)} {_number(height)}" '
         f'width="{_number(width)}" height="{_number(height)}" role="img">',
@@ -77,17 +91,43 @@ def draw_svg(graph: Graph, title: str | None = None, subtitle: str | None = None
         f"<style>{_style()}</style>",
         f'<rect class="paper" width="{_number(width)}" height="{_number(height)}" rx="14"/>',
         *heading,
-        f'<g transform="translate({_number(left)} {_number(_MARGIN + head_height)})">',
-        *_edges(placed.routes, families),
-        *(_node(node, box, families[node], words[node], graph.labels[node]) for node, box in enumerate(placed.boxes)),
-        "</g>",
+        *placed,
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def draw_text(graph: Graph) -> str:
+def _parts(graph: Graph | Parts) -> Parts:
+    return [("", graph)] if isinstance(graph, Graph) else graph
+
+
+class _Drawing:
+    """One graph with its boxes and routes placed."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._words = [_wording(label, of_a_cell="input before" in graph.labels) for label in graph.labels]
+        widths = [_LETTER * len(word) + 7 * len(str(node)) + 30 for node, word in enumerate(self._words)]
+        self._placed = layout(graph, widths)
+        self.width, self.height = self._placed.width, self._placed.height
+
+    def lines(self, number: int, caption: str, left: float, top: float) -> Iterator[str]:
+        """The group of this part, with its caption above the drawing."""
+        labels = self._graph.labels
+        families = [_family(label) for label in labels]
+        yield f'<g data-part="{number}" transform="translate({_number(left)} {_number(top)})">'
+        if caption:
+            yield f'<text class="caption" x="0" y="-16">{_escaped(caption)}</text>'
+        yield from _edges(self._placed.routes, families)
+        for node, box in enumerate(self._placed.boxes):
+            yield _node(node, box, families[node], self._words[node], labels[node])
+        yield "</g>"
+
+
+def draw_text(graph: Graph | Parts) -> str:
     """Draw a graph as text: one line a node, with rails on the left that lead from each node to those that read it.
+
+    Of several parts each has its name above it.
 
     Inputs and outputs are rings, all else dots. A rail that turns off (``├``, ``╰``, ``╯``) or is joined (``┴``, ``┼``)
     is read by the node of that line; a rail that is crossed (``─│─``) is not. Where too many rails are open, those into
@@ -102,6 +142,13 @@ def draw_text(graph: Graph) -> str:
         ├─●  1  conv 3  ← 0
         ○─╯  2  output  ← 0, 1
     """
+    parts = _parts(graph)
+    if len(parts) == 1:
+        return _text(parts[0][1])
+    return "\n".join(f"{_printable(name)}\n{_text(part)}" for name, part in parts)
+
+
+def _text(graph: Graph) -> str:
     digits = len(str(len(graph.labels) - 1))
     labels = [_shortened(_printable(label), 24) for label in graph.labels]
     column = max(map(len, labels), default=0)
@@ -141,16 +188,22 @@ def _family(label: str) -> str:
         return "end"
     name = label.split(" ")[0]
     if "conv" in name:
-        kernel = re.search(r"\d+", label)
-        return {"1": "conv1", "3": "conv3"}.get(kernel[0], "conv5") if kernel else "conv3"
+        kernel = max(re.findall(r"\d", label), default="3")  # of 1×7 then 7×1 the 7
+        if name.startswith("sep_conv"):
+            return {"3": "sep3", "5": "sep5"}.get(kernel, "sep7")
+        return {"1": "conv1", "3": "conv3"}.get(kernel, "conv5")
     known = {"max_pool": "max", "avg_pool": "avg", "identity": "identity", "add": "add", "concat": "concat"}
-    return known.get(name, "other")
+    return known.get(re.sub(r"_\dx\d$", "", name), "other")
 
 
-def _wording(label: str) -> str:
-    """A label as people write it: ``max_pool 3`` is ``max pool 3×3``."""
+def _wording(label: str, of_a_cell: bool = False) -> str:
+    """A label as people write it: ``max_pool 3`` and ``max_pool_3x3`` are ``max pool 3×3``; cells take hᵢ and hᵢ₋₁."""
+    if of_a_cell and label in ("input", "input before"):
+        return "hᵢ" if label == "input" else "hᵢ₋₁"
     known = re.fullmatch(r"(conv|max_pool|avg_pool) (\d+)", label)
     text = f"{known[1].replace('_', ' ')} {known[2]}×{known[2]}" if known else label
+    if re.fullmatch(r"[a-z_]+(_\dx\d)+", label):
+        text = re.sub(r"(\d)x(\d)", r"\1×\2", label.replace("_", " "))
     return _shortened(_printable(text), _MAX_LETTERS)
 
 
@@ -176,13 +229,13 @@ def _style() -> str:
     """The style sheet: the light scheme, and the dark one for readers who prefer it."""
     rules = [
         f"text{{font-family:{_FONT};font-size:13px}}",
-        ".title{font-size:18px;font-weight:600}.subtitle{font-size:12.5px}",
+        ".title{font-size:18px;font-weight:600}.subtitle{font-size:12.5px}.caption{font-size:14px;font-weight:600}",
         ".edge{fill:none;stroke-width:1.6}",
         ".node rect{stroke-width:1.4}.node .index{font-size:10px;opacity:.62}",
     ]
     for dark in (False, True):
         paper, ink, muted = ("#0d1117", "#e6edf3", "#9aa7b5") if dark else ("#ffffff", "#1f2937", "#64748b")
-        scheme = [f".paper{{fill:{paper}}}.title{{fill:{ink}}}.subtitle{{fill:{muted}}}"]
+        scheme = [f".paper{{fill:{paper}}}.title{{fill:{ink}}}.subtitle,.caption{{fill:{muted}}}"]
         for family, schemes in _FAMILIES.items():
             colours = schemes[dark]
             scheme.append(

@@ -18,12 +18,14 @@ from automl_cells.errors import GenotypeError
 from automl_cells.files import write_atomically
 from automl_cells.genotypes.base import Genotype
 from automl_cells.genotypes.block import BlockGenotype
+from automl_cells.genotypes.cell import CellGenotype
+from automl_cells.genotypes.nasbench201 import NasBench201Genotype
 
 FORMAT = "automl_cells/genotype"
 VERSION = 1
 MAX_BYTES = 1_000_000  # a block of 128 layers takes about 4 kB; the rest is for provenance
 
-KINDS: dict[str, type[Genotype]] = {BlockGenotype.kind: BlockGenotype}
+KINDS: dict[str, type[Genotype]] = {kind.kind: kind for kind in (BlockGenotype, CellGenotype, NasBench201Genotype)}
 
 
 def to_document(genotype: Genotype, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:

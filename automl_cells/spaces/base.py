@@ -25,9 +25,11 @@ class Space(ABC):
 
     Attributes:
         name: what the space is called on the command line and in files.
+        kind: of the genotypes that it makes.
     """
 
     name: ClassVar[str]
+    kind: ClassVar[str]
 
     @abstractmethod
     def initial(self) -> State:

@@ -41,6 +41,7 @@ class BlockQNN(Space):
     """
 
     name: ClassVar[str] = "blockqnn"
+    kind: ClassVar[str] = BlockGenotype.kind
 
     def __init__(self, max_index: int = 23, input_anywhere: bool = False) -> None:
         if not isinstance(max_index, int) or not 2 <= max_index <= 128:

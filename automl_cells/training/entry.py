@@ -141,7 +141,7 @@ def complete_entry(
     write_genotype(genotype, partial / "genotype.json", provenance)
     for file, document in (("model.json", model), ("metrics.json", metrics), ("history.json", history)):
         write_atomically(partial / file, json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-    write_atomically(partial / "drawing.svg", draw_svg(genotype.graph(), f"{model['name']}/{model['tag']}"))
+    write_atomically(partial / "drawing.svg", draw_svg(genotype.parts(), f"{model['name']}/{model['tag']}"))
     if entry.exists():
         shutil.rmtree(entry)
     partial.rename(entry)

@@ -40,7 +40,7 @@ def staged(entry: Entry, name: str, tag: str, folder: Path) -> Iterator[Path]:
         if (entry.name, entry.tag) != (name, tag):
             document = {**read_json(stage / MODEL), "name": name, "tag": tag}
             write_atomically(stage / MODEL, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-            write_atomically(stage / DRAWING, draw_svg(entry.genotype.graph(), f"{name}/{tag}"))
+            write_atomically(stage / DRAWING, draw_svg(entry.genotype.parts(), f"{name}/{tag}"))
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl_cells.errors import GenotypeError
-from automl_cells.genotypes import BlockGenotype, load, load_with_provenance, published_names, write
+from automl_cells.genotypes import BlockGenotype, CellGenotype, load, load_with_provenance, published_names, write
 
 # (edges, nodes), leaves, hash. The hashes are in files that people keep: a change of any is a change of the format.
 PUBLISHED = {
@@ -28,9 +28,15 @@ PUBLISHED = {
     ),
 }
 
+CELLS = {
+    "amoebanet": ("1802.01548", "sha256:05441af104d42fd918964a771be2cba8dcb1ce0c74f752e74c01752aa6e5682b"),
+    "nasnet_a": ("1707.07012", "sha256:346651642d5332ac579452d3109565a69cde634e4c82bfa4e7a6cf8f28fe6c09"),
+    "pnasnet_5": ("1712.00559", "sha256:a60c491819f45f51d630e1e1e97b3d995db33a1d45f61a4f5d8b7bf33b197c5d"),
+}
+
 
 def test_names() -> None:
-    assert published_names() == sorted(PUBLISHED)
+    assert published_names() == sorted([*PUBLISHED, *CELLS])
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -45,6 +51,21 @@ def test_published_genotypes(name: str) -> None:
     assert "1708.05552" in provenance["source"]
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_published_cells(name: str) -> None:
+    paper, digest = CELLS[name]
+    genotype, provenance = load_with_provenance(name)
+    assert isinstance(genotype, CellGenotype)  # their blocks: see test_cell
+    assert genotype.hash == digest
+    assert paper in provenance["source"]
+
+
+@pytest.mark.parametrize("name", ["nasnet_b", "nasnet_c"])
+def test_what_was_only_drawn_is_not_to_be_had(name: str) -> None:
+    with pytest.raises(GenotypeError, match=rf"Received: {name}, which is not to be had: only figures .* appendix B"):
+        load(name)
+
+
 def test_a_file_of_one_s_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     write(BlockGenotype(()), path)
@@ -53,5 +74,7 @@ def test_a_file_of_one_s_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["block_qnn_z", "", "../published/block_qnn_s", "x" * 5000, "a\0b", "."])
 def test_other_words_are_refused(word: str) -> None:
-    with pytest.raises(GenotypeError, match=r"one of the published genotypes \['block_qnn_a', .*\]\. Received: "):
+    with pytest.raises(
+        GenotypeError, match=r"one of the published genotypes \['amoebanet', 'block_qnn_a', .*\]\. Received: "
+    ):
         load(word)

@@ -136,7 +136,7 @@ def test_svg_words_colours_and_schemes() -> None:
     assert "max pool 3×3" in svg
     assert ">sep_conv 3<" in svg
     families = re.findall(r'<g class="node (\w+)"', svg)
-    assert families == ["end", "conv5", "max", "conv3", "other"]
+    assert families == ["end", "conv5", "max", "sep3", "other"]
     assert "prefers-color-scheme:dark" in svg
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
     assert "<script" not in svg
@@ -210,3 +210,53 @@ def test_text_leaves_out_rails_that_do_not_fit() -> None:
     lines = draw_text(STAR).splitlines()
     assert lines[1] == "├─●    1  conv 3  ← 0"
     assert lines[129].startswith("○    129  output  ← 1, 2, 3,")
+
+
+class TestSeveralParts:
+    """The cells of NASNet-A side by side."""
+
+    PARTS = load("nasnet_a").parts()
+
+    def test_each_part_is_a_group_with_its_name_and_its_own_numbers(self) -> None:
+        root = ElementTree.fromstring(draw_svg(self.PARTS, "nasnet_a"))
+        groups = [group for group in root.iter(f"{SVG}g") if group.get("data-part") is not None]
+        assert [group.get("data-part") for group in groups] == ["0", "1"]
+        for group, (name, graph) in zip(groups, self.PARTS, strict=True):
+            assert [text.text for text in group.iter(f"{SVG}text") if text.get("class") == "caption"] == [name]
+            nodes = [node.get("data-node") for node in group.iter(f"{SVG}g") if node.get("data-node")]
+            assert nodes == [str(node) for node in range(len(graph.labels))]
+            edges = [path for path in group.iter(f"{SVG}path") if path.get("data-edge")]
+            assert len(edges) == graph.edges
+
+    def test_they_do_not_overlap(self) -> None:
+        root = ElementTree.fromstring(draw_svg(self.PARTS))
+        extents = []
+        for group in root.iter(f"{SVG}g"):
+            if group.get("data-part") is not None:
+                left = float(re.findall(r"translate\(([\d.]+) ", group.get("transform", ""))[0])
+                boxes = [(float(box.get("x", 0)), float(box.get("width", 0))) for box in group.iter(f"{SVG}rect")]
+                extents.append((left + min(x for x, _ in boxes), left + max(x + width for x, width in boxes)))
+        (first, end), (start, last) = extents
+        assert 0 < first < end < start < last < float(root.get("width", 0))
+
+    def test_operations_of_cells_in_words_and_colours(self) -> None:
+        text = draw_svg(self.PARTS)
+        for words in ("hᵢ", "hᵢ₋₁", "sep conv 5×5", "sep conv 7×7", "avg pool 3×3", "max pool 3×3"):
+            assert f">{words}</text>" in text
+        for family in ("sep3", "sep5", "sep7", "avg", "max", "identity", "add", "end"):
+            assert f'class="node {family}"' in text
+        others = Graph(("conv_1x7_7x1", "dil_conv_3x3", "conv_1x1", "max_pool_7x7"), ((), (), (), ()))
+        text = draw_svg(others)
+        for words in ("conv 1×7 7×1", "dil conv 3×3", "conv 1×1", "max pool 7×7"):
+            assert f">{words}</text>" in text
+        for family in ("conv5", "conv3", "conv1", "max"):
+            assert f'class="node {family}"' in text
+
+    def test_one_part_is_drawn_as_its_graph(self) -> None:
+        block = load("block_qnn_s")
+        assert draw_svg(block.parts(), "x") == draw_svg(block.graph(), "x")
+        assert draw_text(block.parts()) == draw_text(block.graph())
+
+    def test_as_text_each_has_its_name_above(self) -> None:
+        (one, first), (other, second) = self.PARTS
+        assert draw_text(self.PARTS) == f"{one}\n{draw_text(first)}\n{other}\n{draw_text(second)}"

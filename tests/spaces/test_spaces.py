@@ -18,6 +18,13 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"max_index": 5},
         {"max_index": 5, "input_anywhere": True},
     ],
+    "nasbench201": [{}],
+    "nasnet": [
+        {},
+        {"blocks": 1},
+        {"blocks": 10},
+        {"blocks": 2, "operations": ["sep_conv_3x3", "identity"], "combinations": ["add"]},
+    ],
 }
 
 
@@ -50,6 +57,7 @@ def test_space_by_name() -> None:
             {"depth": 3, "width": 2},
             r"options of .* among \['input_anywhere', 'max_index'\].*: depth, width",
         ),
+        ("nasbench201", {"edges": 7}, r"options of the space nasbench201 among \[\]\. Received: edges"),
         ("blockqnn", {"max_index": 1}, r"max_index from 2 to 128\. Received: 1"),
         ("blockqnn", {"max_index": 129}, r"max_index from 2 to 128\. Received: 129"),
         ("blockqnn", {"max_index": 7.0}, r"max_index from 2 to 128\. Received: 7\.0"),
