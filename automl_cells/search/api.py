@@ -17,6 +17,7 @@ from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import reward as named_reward
 from automl_cells.genotypes import write
+from automl_cells.search.defaults import defaults
 from automl_cells.search.executors import check as check_executor
 from automl_cells.search.executors import executor as make_executor
 from automl_cells.search.journal import Journal
@@ -25,12 +26,6 @@ from automl_cells.search.run_folder import opened
 from automl_cells.search.trials import Trial, best_trials
 from automl_cells.spaces import space as make_space
 from automl_cells.strategies import strategy as make_strategy
-
-# The proxy network of a search unless told otherwise. The paper does not say which it used; one block a stage at half
-# the template's filters (16/32/64 for cifar) keeps a candidate to seconds on a CPU.
-PROXY_REPEATS = 1
-PROXY_FILTER_MULTIPLIER = 0.5
-DEFAULT_REWARDS = {"blockqnn": "blockqnn_early_stop"}
 
 
 @dataclass(frozen=True)
@@ -70,10 +65,10 @@ def search(
     workers: int = 1,
     executor: str = "processes",
     template: str | Template = "cifar",
-    repeats: int = PROXY_REPEATS,
+    repeats: int | None = None,
     filters: Sequence[int] | None = None,
     reward: str | None = None,
-    protocol: str | ProxyProtocol = "blockqnn",
+    protocol: str | ProxyProtocol | None = None,
     max_params: int | None = None,
     max_flops: int | None = None,
     seed: int = 0,
@@ -98,10 +93,11 @@ def search(
         workers: how many to train at once.
         executor: ``"processes"`` (workers of their own) or ``"serial"`` (in this process).
         template: the frame of the proxy network; it gets the data's input shape and classes.
-        repeats: N, blocks a stage of the proxy network.
-        filters: filters of each of its stages; by default half the template's.
+        repeats: N, blocks or normal cells a stage of the proxy network; by default 1.
+        filters: filters of each of its stages; by default half the template's, for cells a quarter.
         reward: name of the reward; by default that of the space's paper.
-        protocol: how a candidate is trained, see `proxy_protocol`.
+        protocol: how a candidate is trained, see `proxy_protocol`; by default as the space's paper does it, for grey
+            images without mirror images.
         max_params: most trainable parameters of the proxy network; by default the template's.
         max_flops: most multiply-adds of the proxy network; by default the template's.
         seed: of proposals and trainings.
@@ -130,22 +126,24 @@ def search(
     if isinstance(dataset, str):
         dataset = absolute(dataset)  # the run may be continued from another folder
     data = load(dataset) if isinstance(dataset, str) else dataset
+    where = make_space(space, data.input_shape, data.classes, **(space_options or {}))
+    usual = defaults(space)
     frame = make_template(
         template,
-        repeats=repeats,
+        kind=where.kind,
+        repeats=usual.repeats if repeats is None else repeats,
         filters=None if filters is None else tuple(filters),
-        filter_multiplier=PROXY_FILTER_MULTIPLIER if filters is None else None,
+        filter_multiplier=usual.filter_multiplier if filters is None else None,
         input_shape=data.input_shape,
         classes=data.classes,
     )
     limits = Limits(
         frame.max_params if max_params is None else max_params, frame.max_flops if max_flops is None else max_flops
     )
-    where = make_space(space, data.input_shape, data.classes, **(space_options or {}))
     how = make_strategy(strategy, where, trials, seed, **(strategy_options or {}))
-    reward = reward or DEFAULT_REWARDS.get(space, "accuracy")
+    reward = reward or usual.reward
     reward_function = named_reward(reward)
-    training = proxy_protocol(protocol)
+    training = proxy_protocol(protocol or (usual.grey_protocol if data.input_shape[2] == 1 else usual.protocol))
     settings = {
         "space": {"name": space, "options": dict(space_options or {})},
         "strategy": {"name": strategy, "options": dict(strategy_options or {})},

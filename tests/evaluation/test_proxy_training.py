@@ -9,7 +9,7 @@ from automl_cells.errors import TrainingError
 from automl_cells.evaluation import Limits, from_spec, proxy_protocol, proxy_training
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import blockqnn_early_stop
-from automl_cells.genotypes import BlockGenotype
+from automl_cells.genotypes import Block, BlockGenotype, Cell, CellGenotype
 from automl_cells.genotypes import load as load_genotype
 
 CONV = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
@@ -128,3 +128,17 @@ def test_what_is_allowed_is_what_is_known_to_keep_the_limits():
     assert not evaluator.allows(block, Limits(parameters - 1))  # found at the end of the plan
     assert not evaluator.allows(block, Limits(100))  # found long before
     assert not evaluator.allows(block, Limits(max_flops=10))
+
+
+def test_cells_have_a_reference_too_and_are_trained():
+    frame = template("cifar", kind="cell", repeats=1, filters=(2, 4), input_shape=(8, 8, 1), classes=10)
+    training = ProxyTraining("digits?train=200", frame, proxy_protocol("nasnet_no_flip", epochs=2))
+    cell = Cell((Block(0, 1, "conv_3x3", "conv_3x3", "add"),))
+    known = training.known(CellGenotype(cell, cell))
+    assert known["flops"] == known["reference_flops"]
+    genotype = load_genotype("nasnet_a")
+    expected = cost(plan(genotype, frame))
+    found = training.evaluate(genotype, seed=1)
+    assert (found.metrics["parameters"], found.metrics["flops"]) == (expected.parameters, expected.flops)
+    assert found.failure is None
+    assert 0 < found.metrics["accuracy"] <= 100

@@ -1,0 +1,36 @@
+"""What a search in each space does unless told otherwise: reward, protocol and the size of the proxy network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Defaults(NamedTuple):
+    """Defaults of one space.
+
+    Attributes:
+        reward: name of the reward.
+        protocol: name of the proxy protocol for colour images.
+        grey_protocol: name of that for grey images, which are mostly signs that are no signs when mirrored.
+        repeats: N of the proxy network.
+        filter_multiplier: scales the template's filters for the proxy network.
+    """
+
+    reward: str = "accuracy"
+    protocol: str = "blockqnn"
+    grey_protocol: str = "blockqnn"
+    repeats: int = 1
+    filter_multiplier: float = 0.5
+
+
+# BlockQNN does not say which network it searched with; one block a stage at half the template's filters (16/32/64 for
+# cifar) keeps a candidate to seconds on a CPU. NASNet searched with N=2 and, as PNAS has it, F=24: for a CPU N=1, F=8.
+_DEFAULTS = {
+    "blockqnn": Defaults(reward="blockqnn_early_stop"),
+    "nasnet": Defaults(protocol="nasnet", grey_protocol="nasnet_no_flip", filter_multiplier=0.25),
+}
+
+
+def defaults(space: str) -> Defaults:
+    """The defaults of the space of that name."""
+    return _DEFAULTS.get(space, Defaults())
