@@ -22,7 +22,6 @@ class NasBench201(Space):
 
     name: ClassVar[str] = "nasbench201"
     kind: ClassVar[str] = NasBench201Genotype.kind
-    kind: ClassVar[str] = NasBench201Genotype.kind
 
     def initial(self) -> State:
         """No edge has its operation yet."""

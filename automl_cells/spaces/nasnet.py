@@ -92,8 +92,8 @@ class NASNet(Space):
         blocks = []
         for start in range(0, len(decisions), _DECISIONS):
             first, second, one, other, combination = decisions[start : start + _DECISIONS]
-            names = [self.operations[number - self._first_operation] for number in (one, other)]
-            blocks.append(Block(first, second, *names, self.combinations[combination - self._first_combination]))
+            left, right = (self.operations[number - self._first_operation] for number in (one, other))
+            blocks.append(Block(first, second, left, right, self.combinations[combination - self._first_combination]))
         return Cell(tuple(blocks))
 
     def decisions(self, genotype: Genotype) -> tuple[int, ...]:

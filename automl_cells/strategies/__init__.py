@@ -8,12 +8,14 @@ from typing import Any
 from automl_cells.errors import StrategyError
 from automl_cells.spaces.base import Space
 from automl_cells.strategies.base import Proposal, Strategy
+from automl_cells.strategies.evolution import Evolution
+from automl_cells.strategies.ppo import PPO
 from automl_cells.strategies.q_learning import QLearning
 from automl_cells.strategies.random import Random
 
-STRATEGIES: dict[str, type[Strategy]] = {cls.name: cls for cls in (QLearning, Random)}
+STRATEGIES: dict[str, type[Strategy]] = {cls.name: cls for cls in (Evolution, PPO, QLearning, Random)}
 
-__all__ = ["STRATEGIES", "Proposal", "QLearning", "Random", "Strategy", "strategy"]
+__all__ = ["PPO", "STRATEGIES", "Evolution", "Proposal", "QLearning", "Random", "Strategy", "strategy"]
 
 
 def strategy(name: str, space: Space, trials: int, seed: int = 0, **options: Any) -> Strategy:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from automl_cells.errors import StrategyError
+from automl_cells.search.trials import decisions_from_json
 from automl_cells.strategies import Proposal, Strategy
 
 TRIALS = 40
@@ -28,6 +30,11 @@ def ask(strategy: Strategy, trials: range = range(TRIALS), seed: int = 0) -> lis
 def reward(proposal: Proposal) -> float:
     """Some reward in per cent that depends on the genotype."""
     return 10.0 + int(proposal.genotype.hash[-4:], 16) % 90
+
+
+def again(value: Any) -> Any:
+    """`value` as JSON gives it back."""
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def taught(strategy: Strategy, proposals: list[Proposal]) -> Strategy:
@@ -87,12 +94,18 @@ class StrategyContract:
             strategy.tell(others[number], 0.0)
             strategy.space.replay(strategy.ask(np.random.default_rng(int(number)), TRIALS).decisions)
 
-    def test_equal_proposals_teach_the_same(self, make: Make) -> None:
-        # What comes back from a journal is equal to what was proposed, without its notes.
+    def test_what_comes_back_from_a_journal_teaches_the_same(self, make: Make) -> None:
+        # Decisions and notes have been through JSON.
         strategy, other = make(), make()
         proposals = ask(strategy)
         taught(strategy, proposals)
-        taught(other, [Proposal(proposal.genotype, proposal.decisions) for proposal in proposals])
+        taught(
+            other,
+            [
+                Proposal(proposal.genotype, decisions_from_json(again(proposal.decisions)), again(dict(proposal.info)))
+                for proposal in proposals
+            ],
+        )
         assert strategy.state() == other.state()
 
     def test_a_trial_after_the_last_is_tolerated(self, make: Make) -> None:

@@ -14,6 +14,8 @@ from tests.strategies.contract import TRIALS, Make, StrategyContract
 from tests.strategies.tree import Tree
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "evolution": [{}, {"population": 20, "sample": 2}],
+    "ppo": [{"units": 8, "batch": 5}, {"units": 3, "epochs": 2, "entropy": 0.1, "clip": 0.1, "learning_rate": 0.05}],
     "random": [{}],
     "q_learning": [
         {},
@@ -24,6 +26,8 @@ WHERE: dict[str, Space] = {
     "tree": Tree(),
     "blockqnn": space("blockqnn", max_index=6),
     "blockqnn, input anywhere": space("blockqnn", max_index=6, input_anywhere=True),
+    "nasbench201": space("nasbench201"),
+    "nasnet": space("nasnet", blocks=2),
 }
 
 
@@ -55,7 +59,12 @@ def test_random_draws_uniformly_and_learns_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "trials", "options", "message"),
     [
-        ("evolve", 10, {}, r"a search strategy among \['q_learning', 'random'.*\]\. Received: evolve"),
+        (
+            "evolve",
+            10,
+            {},
+            r"a search strategy among \['evolution', 'ppo', 'q_learning', 'random'\]\. Received: evolve",
+        ),
         ("random", 10, {"alpha": 0.1}, r"options of the strategy random among \[\]\. Received: alpha"),
         (
             "q_learning",
@@ -66,6 +75,21 @@ def test_random_draws_uniformly_and_learns_nothing() -> None:
         ("random", 0, {}, r"at least one trial\. Received: trials=0"),
         ("q_learning", -3, {}, r"at least one trial\. Received: trials=-3"),
         ("random", 2.5, {}, r"at least one trial\. Received: trials=2\.5"),
+        ("evolution", 10, {"population": 0}, r"population from 1\. Received: 0"),
+        ("evolution", 10, {"population": 2.5}, r"population from 1\. Received: 2\.5"),
+        ("evolution", 10, {"sample": 0}, r"sample from 1\. Received: 0"),
+        ("evolution", 10, {"sample": True}, r"sample from 1\. Received: True"),
+        ("evolution", 10, {"crossover": 1}, r"options of .* among \['population', 'sample'\]\. Received: crossover"),
+        ("ppo", 10, {"learning_rate": 0}, r"learning_rate and clip above 0\. Received: learning_rate=0,"),
+        ("ppo", 10, {"learning_rate": "1"}, r"learning_rate and clip above 0\. Received: learning_rate='1',"),
+        ("ppo", 10, {"clip": -0.1}, r"learning_rate and clip above 0\. Received: .*clip=-0\.1"),
+        ("ppo", 10, {"entropy": -1}, r"entropy from 0\. Received: -1"),
+        ("ppo", 10, {"entropy": float("nan")}, r"entropy from 0\. Received: nan"),
+        ("ppo", 10, {"baseline_momentum": 1.1}, r"baseline_momentum from 0 to 1\. Received: 1\.1"),
+        ("ppo", 10, {"batch": 0}, r"batch, epochs and units from 1\. Received: batch=0"),
+        ("ppo", 10, {"epochs": 1.5}, r"batch, epochs and units from 1\. Received: .*epochs=1\.5"),
+        ("ppo", 10, {"units": True}, r"batch, epochs and units from 1\. Received: .*units=True"),
+        ("ppo", 10, {"layers": 2}, r"options of the strategy ppo among .* Received: layers"),
         ("q_learning", 10, {"alpha": 0}, r"α above 0 .* Received: alpha=0"),
         ("q_learning", 10, {"alpha": 1.5}, r"α above 0 .* Received: alpha=1\.5"),
         ("q_learning", 10, {"alpha": "fast"}, r"α above 0 .* Received: alpha='fast'"),
