@@ -1,7 +1,9 @@
 """``python tools/benchmark.py NAME [--json FILE]``: measurements that the documentation quotes.
 
-loop    milliseconds a trial of the search loop itself: an evaluator that returns at once, journal included
-train   images a second and peak memory of a training, ours against plain Keras compile + fit (about 10 minutes)
+loop      milliseconds a trial of the search loop itself: an evaluator that returns at once, journal included
+nasnet    NASNet-A mobile against keras.applications': build, training step, inference (about 2 minutes)
+tabular   search strategies compared on NAS-Bench-201 (about 5 minutes on two cores; --help for the options)
+train     images a second and peak memory of a training, ours against plain Keras compile + fit (about 10 minutes)
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import benchmark_tabular
 from rich.console import Console
 
 from automl_cells.builder import Template, template
+from automl_cells.errors import AutoMLCellsError
 from automl_cells.evaluation import Evaluation, Limits, reward
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.files import write_atomically
@@ -79,26 +84,55 @@ def _one_loop(name: str, trials: int, seed: int, frame: Template, limits: Limits
         return 1000 * (time.perf_counter() - start) / trials
 
 
-def train() -> dict[str, Any]:
-    """Ours against plain Keras: see ``tools/benchmark_train.py``."""
-    script = Path(__file__).with_name("benchmark_train.py")
-    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=True)
+def in_its_own_process(script: str, *arguments: object) -> dict[str, Any]:
+    """What a script beside this one measures: the last line that it prints, JSON."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-BENCHMARKS = {"loop": loop, "train": train}
+class Benchmark(NamedTuple):
+    """What runs, given the options of the command line, and what declares those beside ``--json``."""
+
+    run: Callable[[argparse.Namespace], dict[str, Any]]
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+
+def nasnet_options(parser: argparse.ArgumentParser) -> None:
+    """See ``tools/benchmark_nasnet.py``."""
+    parser.add_argument("--rounds", type=int, default=9, help="timed repetitions of each")
+    parser.add_argument("--batch", type=int, default=8, help="images a step")
+
+
+BENCHMARKS = {
+    "loop": Benchmark(lambda options: loop()),
+    "nasnet": Benchmark(
+        lambda options: in_its_own_process("benchmark_nasnet.py", "--rounds", options.rounds, "--batch", options.batch),
+        nasnet_options,
+    ),
+    "tabular": Benchmark(benchmark_tabular.compare, benchmark_tabular.add_options),
+    "train": Benchmark(lambda options: in_its_own_process("benchmark_train.py")),
+}
 
 
 def main() -> None:
-    """Run one benchmark and print what it measured."""
+    """Run one benchmark and print what it measured; bad input is one line on standard error and status 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=sorted(BENCHMARKS))
-    parser.add_argument("--json", type=Path, help="write the result to this file too")
+    names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
+    for name, benchmark in BENCHMARKS.items():
+        options = names.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        benchmark.add_options(options)
+        options.add_argument("--json", type=Path, help="write the result to this file too")
     arguments = parser.parse_args()
+    try:
+        measured = BENCHMARKS[arguments.name].run(arguments)
+    except AutoMLCellsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
     result = {
         "benchmark": arguments.name,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        **BENCHMARKS[arguments.name](),
+        **measured,
     }
     text = json.dumps(result, indent=1)
     print(text)

@@ -1,6 +1,6 @@
 """NASNet-A mobile, ours against `keras.applications.NASNetMobile`: build time, training step, inference.
 
-Both in one process, in turn, medians. Prints one line of JSON. ``--rounds`` and ``--batch`` change the effort.
+Both in one process, in turn, medians; both as Keras models, compiled and called alike. The last line printed is JSON.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import gc
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -42,25 +43,30 @@ def main() -> None:
     labels = random.integers(0, 1000, arguments.batch)
 
     result: dict[str, Any] = {"rounds": arguments.rounds, "batch": arguments.batch}
-    result["build_s"] = in_turn(MAKERS, arguments.rounds)
+    result["build_s"] = in_turn("build", MAKERS, arguments.rounds)
     models = {name: make() for name, make in MAKERS.items()}
     result["inference_s"] = in_turn(
-        {name: partial(model.predict_on_batch, images) for name, model in models.items()}, arguments.rounds
+        "inference", {name: partial(model.predict_on_batch, images) for name, model in models.items()}, arguments.rounds
     )
     for model in models.values():
         model.compile("sgd", "sparse_categorical_crossentropy")
     result["training_step_s"] = in_turn(
-        {name: partial(model.train_on_batch, images, labels) for name, model in models.items()}, arguments.rounds
+        "training step",
+        {name: partial(model.train_on_batch, images, labels) for name, model in models.items()},
+        arguments.rounds,
     )
     for times in (result["build_s"], result["inference_s"], result["training_step_s"]):
         times["ratio"] = round(times["ours"] / times["keras"], 3)
     print(json.dumps(result))
 
 
-def in_turn(actions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def in_turn(what: str, actions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Median seconds of each action, after one that is not timed."""
     times: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(rounds + 1):
+        taken = sum(map(sum, times.values()))
+        left = f", {taken / (number - 1) * (rounds + 1 - number):.0f} s left" if number > 1 else ""
+        print(f"{what}: round {number} of {rounds}{left}", file=sys.stderr)
         for name in list(actions) if number % 2 else list(reversed(actions)):
             gc.collect()
             start = time.perf_counter()

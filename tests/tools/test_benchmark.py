@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
+import math
+import random
 import sys
 from pathlib import Path
 
 import pytest
+
+from automl_cells.genotypes.nasbench201 import OPERATIONS, NasBench201Genotype
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark.py"
 
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("benchmark_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))  # as Python does for a script
+        spec = importlib.util.spec_from_file_location("benchmark_script", SCRIPT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
+def run(benchmark, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+    benchmark.main()
 
 
 def test_the_loop_is_measured_for_both_strategies(benchmark):
@@ -29,8 +41,77 @@ def test_the_loop_is_measured_for_both_strategies(benchmark):
 
 
 def test_json_goes_to_a_file(benchmark, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", "loop", "--json", str(tmp_path / "loop.json")])
-    monkeypatch.setitem(benchmark.BENCHMARKS, "loop", lambda: {"answer": 42})
-    benchmark.main()
+    monkeypatch.setitem(benchmark.BENCHMARKS, "loop", benchmark.Benchmark(lambda options: {"answer": 42}))
+    run(benchmark, monkeypatch, "loop", "--json", tmp_path / "loop.json")
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "loop.json").read_text())
     assert json.loads((tmp_path / "loop.json").read_text())["answer"] == 42
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """All cells; the validation accuracy counts the 3 × 3 convolutions, and the test accuracy follows it."""
+    path = tmp_path_factory.mktemp("table") / "cells.csv"
+    noise = random.Random(0)
+    lines = ["arch_str,c10_valid_12ep,c10_test_200ep,params_c10,flops_c10"]
+    for operations in itertools.product(OPERATIONS, repeat=6):
+        accuracy = 40 + 9 * operations.count("nor_conv_3x3") + noise.random()
+        lines.append(f"{NasBench201Genotype(operations).architecture},{accuracy},{accuracy + 1},1,1")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_strategies_are_compared_on_a_table(benchmark, monkeypatch, capsys, table):
+    options = ("--queries", 120, "--seeds", 4, "--processes", 2, "--first-seed", 3, "--table", table)
+    run(benchmark, monkeypatch, "tabular", "--strategies", "random,evolution", *options)
+    result = json.loads(capsys.readouterr().out)
+    assert (result["queries"], result["seeds"], result["first_seed"], result["table"]) == (120, 4, 3, "cells.csv")
+    random_search, evolution = result["strategies"]["random"], result["strategies"]["evolution"]
+    assert list(evolution["after"]) == ["50", "100", "120"]
+    assert evolution["runs"] == random_search["runs"] == 4
+    assert evolution["mean"] == evolution["after"]["120"]["mean"] > random_search["mean"] + 5
+    error = math.hypot(evolution["standard_error"], random_search["standard_error"])
+    above = evolution["mean"] - random_search["mean"]
+    assert evolution["above_random_in_standard_errors"] == pytest.approx(above / error)
+    assert "above_random" not in random_search
+    for figures in result["strategies"].values():
+        means = [after["mean"] for after in figures["after"].values()]
+        assert means == sorted(means)  # the better by validation is the better by test here
+
+
+def test_a_run_does_not_depend_on_the_number_of_processes(benchmark, monkeypatch, capsys, table):
+    found = []
+    for processes in (1, 2):
+        options = ("--queries", 10, "--seeds", 3, "--processes", processes, "--table", table)
+        run(benchmark, monkeypatch, "tabular", "--strategies", "ppo", *options)
+        found.append(json.loads(capsys.readouterr().out)["strategies"]["ppo"])
+    assert found[0]["after"] == found[1]["after"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategies", "random,nope"], "Expected a search strategy among ['evolution', "),
+        (["--strategies", ""], "Expected a search strategy among ['evolution', "),
+        (["--queries", "0"], "Expected --queries from 1. Received: 0"),
+        (["--seeds", "-1"], "Expected --seeds from 1. Received: -1"),
+        (["--first-seed", "-1"], "Expected --first-seed from 0. Received: -1"),
+        (["--dataset", "c1000"], "Expected a data set among ['c10', 'c100', 'in16']. Received: 'c1000'"),
+        (["--table", "/no/such/table.csv"], "Expected a table of NAS-Bench-201. Received: /no/such/table.csv"),
+        (["--dataset", "c100"], "Expected the columns ['c100_valid_12ep', "),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(benchmark, monkeypatch, capsys, table, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        run(benchmark, monkeypatch, "tabular", "--table", table, *arguments)
+    assert stopped.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"Error: {message}")
+    assert output.err.count("\n") == 1
+
+
+def test_options_belong_to_their_benchmark(benchmark, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(benchmark, monkeypatch, "loop", "--queries", 5)
+    assert stopped.value.code == 2
+    assert "unrecognized arguments: --queries 5" in capsys.readouterr().err
