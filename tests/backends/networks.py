@@ -7,7 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from automl_cells.builder import build
 from automl_cells.datasets import load
+from automl_cells.genotypes import Block, Cell, CellGenotype
 from automl_cells.zoo import Entry, blockqnn_cifar_small
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,12 +34,30 @@ def random_network(weights: Path | None = None) -> keras.Model:
     return blockqnn_cifar_small(weights=weights)
 
 
+def cell_networks() -> dict[str, keras.Model]:
+    """NASNet-A for images of any size with the borders of ``imagenet_mobile``, and every other operation once."""
+    blocks = (
+        Block(0, 1, "conv_1x3_3x1", "conv_1x7_7x1", "add"),
+        Block(1, 0, "dil_conv_3x3", "max_pool_5x5", "concat"),
+        Block(2, 0, "conv_3x3", "max_pool_7x7", "add"),
+        Block(3, 1, "conv_1x1", "identity", "add"),
+    )
+    rest = CellGenotype(Cell(blocks), Cell(blocks))
+    sizes = {"repeats": 1, "filters": (4, 8, 16), "classes": 10}
+    return {
+        "nasnet_a": build("nasnet_a", "imagenet_mobile", input_shape=(None, None, 3), **sizes),
+        "operations": build(rest, "cifar", input_shape=(32, 32, 3), **sizes),
+    }
+
+
 def randomise(model: keras.Model) -> None:
     """Random kernels, and statistics of batch normalisation far from their start, so that they are seen."""
     random = np.random.default_rng(0)
     for variable in model.weights:
         kind = variable.path.rpartition("/")[2]
-        if kind == "kernel":
+        if kind == "depthwise_kernel":
+            value = random.normal(size=variable.shape) * np.sqrt(2 / np.prod(variable.shape[:2]))
+        elif kind in ("kernel", "pointwise_kernel"):
             gain = 0.1 if len(variable.shape) == 2 else 2  # of the classifier: its softmax shall not saturate
             value = random.normal(size=variable.shape) * np.sqrt(gain / np.prod(variable.shape[:-1]))
         elif kind in ("gamma", "moving_variance"):

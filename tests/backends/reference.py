@@ -1,6 +1,6 @@
 """What the other backends are held against, made under TensorFlow: ``python -m tests.backends.reference FOLDER``.
 
-FOLDER gets ``random.weights.h5``, random weights written by `save_weights`, and ``outputs.npz``: the outputs with them
+FOLDER gets ``NAME.weights.h5``, random weights written by `save_weights`, and ``outputs.npz``: the outputs with them,
 and those of the entry on the shelf.
 """
 
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from automl_cells.training import save_weights
-from tests.backends.networks import entry_outputs, noise, random_network, randomise
+from tests.backends.networks import cell_networks, entry_outputs, noise, random_network, randomise
 
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
@@ -22,4 +22,9 @@ model = random_network()
 randomise(model)
 save_weights(model, folder / "random.weights.h5")
 again = random_network(folder / "random.weights.h5")  # as a reader has it: what the file holds is rounded
-np.savez(folder / "outputs.npz", random=again.predict_on_batch(noise()), entry=entry_outputs())
+outputs = {"random": again.predict_on_batch(noise()), "entry": entry_outputs()}
+for name, network in cell_networks().items():
+    randomise(network)
+    save_weights(network, folder / f"{name}.weights.h5", "float32")
+    outputs[name] = network.predict_on_batch(noise())
+np.savez(folder / "outputs.npz", **outputs)

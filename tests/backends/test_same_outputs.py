@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.backends.networks import ENTRY, digits, entry_outputs, noise, random_network
+from automl_cells.training import load_weights
+from tests.backends.networks import ENTRY, cell_networks, digits, entry_outputs, noise, random_network
 
 REFERENCE = Path(os.environ["AUTOML_CELLS_REFERENCE"])
 CLOSE = 5e-5  # of TensorFlow, so that JAX and torch are within 1e-4 of each other too
@@ -43,6 +44,14 @@ def test_a_constructor_with_weights_that_tensorflow_wrote(reference):
     model = random_network(REFERENCE / "random.weights.h5")
     assert reference["random"].std(0).max() > 0.01  # the outputs depend on the images
     same(model.predict_on_batch(noise()), reference["random"])
+
+
+@pytest.mark.parametrize("name", ["nasnet_a", "operations"])
+def test_cells_with_weights_that_tensorflow_wrote(reference, name):
+    model = cell_networks()[name]
+    load_weights(model, REFERENCE / f"{name}.weights.h5")
+    assert reference[name].std(0).max() > 0.01
+    same(model.predict_on_batch(noise()), reference[name])
 
 
 def test_exporting_says_what_it_needs(tmp_path):

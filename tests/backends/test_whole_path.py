@@ -68,7 +68,7 @@ def test_a_proxy_training_that_starts_anew_forgets_the_moments():
     fresh = model.get_weights()
     course = []
     for _ in range(2):
-        course.append(engine.epoch(np.arange(16).reshape(2, 8), 0.01).loss)
+        course.append(engine.epoch(np.arange(16).reshape(2, 8), np.full(2, 0.01)).loss)
         course.append(model.get_weights()[0])
         model.set_weights(fresh)
         engine.reset()
