@@ -100,7 +100,7 @@ class Benchmark(NamedTuple):
 
 def nasnet_options(parser: argparse.ArgumentParser) -> None:
     """See ``tools/benchmark_nasnet.py``."""
-    parser.add_argument("--rounds", type=int, default=9, help="timed repetitions of each")
+    parser.add_argument("--rounds", type=int, default=15, help="timed repetitions of each")
     parser.add_argument("--batch", type=int, default=8, help="images a step")
 
 

@@ -8,7 +8,8 @@ a path, the path's cell c of C (from 1; reduction cells and those of the stem co
     keep       = 1 - min(1, t / T) · (1 - keep_layer)
 
 A path is kept for an image with probability ``keep``, and what is kept is divided by it. Identities are never dropped.
-These layers stand in networks that are being trained; the networks that are stored and exported have none.
+Where several replicas share a batch, they drop the same paths for the same rows of their parts, as Keras' own dropout
+does. These layers stand in networks that are being trained; the networks that are stored and exported have none.
 """
 
 from __future__ import annotations

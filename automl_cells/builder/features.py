@@ -13,7 +13,8 @@ class FeatureMap(NamedTuple):
     Attributes:
         name: of the layer whose output it is, a ReLU.
         stride: image pixels a pixel of the map, in each direction.
-        shape: (height, width, channels); height and width are the image's divided by the stride, rounded up.
+        shape: (height, width, channels); height and width are the image's divided by the stride and rounded up, save
+            that of a stem without a border (cells in ``imagenet``): of n pixels (n - 3) // 2 + 1.
     """
 
     name: str

@@ -105,9 +105,13 @@ def build(
     if input_tensor is not None and input_shape is None:
         input_shape = tuple(input_tensor.shape[1:])
     if penultimate is not None:
-        if filters is not None:
-            raise TemplateError(f"Expected penultimate or filters. Received: {penultimate} and {tuple(filters)}")
-        filters = stage_filters(genotype, penultimate)
+        if filters is not None or filter_multiplier is not None:
+            raise TemplateError(
+                f"Expected penultimate, or filters and filter_multiplier. Received: {penultimate=}, {filters=}, "
+                f"{filter_multiplier=}"
+            )
+        stages = len(make_template(template, kind=genotype.kind).filters)
+        filters = stage_filters(genotype, penultimate, stages)
     sizes = make_template(
         template,
         kind=genotype.kind,

@@ -71,13 +71,13 @@ class StemLayer(_Data):
 
 
 class BlockTemplate(Template):
-    """The frame of a network of BlockQNN blocks.
+    """The frame of a network of BlockQNN blocks. Its document names no kind, as those written before there were others.
 
     Attributes:
         stem: the layers before the first stage, all with ``filters[0]`` filters.
     """
 
-    kind: Literal["block"] = "block"
+    kind: Literal["block"] = Field("block", exclude=True)
     stem: tuple[StemLayer, ...]
 
 
@@ -130,8 +130,8 @@ class CellTemplate(Template):
 
     @property
     def kernel_initializer(self) -> str | dict[str, Any]:
-        """Variance scaling, fan-out, as in the authors' code."""
-        config = {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}
+        """Variance scaling by the fan-out, of the variance of the authors' code, but uniform, which is drawn sooner."""
+        config = {"scale": 2.0, "mode": "fan_out", "distribution": "uniform"}
         return {"class_name": "VarianceScaling", "config": config}
 
 
@@ -175,7 +175,7 @@ def template(
     if isinstance(base, str):
         kind = kind or "block"
         if base not in template_names(kind):
-            known = template_names(kind) or "none: nothing frames genotypes of this kind"
+            known = template_names(kind) or "none: genotypes of this kind are looked up in a table, not built"
             raise TemplateError(f"Expected a template for a {kind} among {known}. Received: {base}")
         base = _packaged(kind, base)
     elif kind is not None and not isinstance(base, _KINDS.get(kind, ())):

@@ -7,6 +7,7 @@ from typing import Any
 
 from automl_cells.errors import GenotypeError, SearchError, ZooError
 from automl_cells.genotypes import Genotype, load_with_provenance, published_names
+from automl_cells.genotypes.catalogue import is_known
 from automl_cells.search import best_trials, read_run
 from automl_cells.search.api import provenance
 from automl_cells.search.run_folder import JOURNAL
@@ -34,7 +35,7 @@ def genotype_of(word: str, shelf: Path | None = None) -> tuple[Genotype, dict[st
         SearchError: a search without a candidate that succeeded.
     """
     path = Path(word)
-    if word in published_names() or path.is_file():
+    if is_known(word) or path.is_file():
         return load_with_provenance(word)
     if (path / JOURNAL).is_file():
         return best_of(path)

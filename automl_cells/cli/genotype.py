@@ -79,7 +79,7 @@ def build(
         template,
         kind=found.kind,
         repeats=repeats,
-        filters=options.stage_filters(found, filters, penultimate),
+        filters=options.stage_filters(found, filters, penultimate, filter_multiplier),
         filter_multiplier=filter_multiplier,
         input_shape=options.image_shape(input_shape),
         classes=classes,

@@ -32,8 +32,10 @@ def integers(text: str | None, what: str) -> tuple[int, ...] | None:
         raise AutoMLCellsError(f"Expected {what} as whole numbers with commas between. Received: {text}") from None
 
 
-def stage_filters(genotype: Genotype, filters: str | None, penultimate: int | None) -> tuple[int, ...] | None:
-    """The filters of each stage, from ``--filters`` or from ``--penultimate``.
+def stage_filters(
+    genotype: Genotype, filters: str | None, penultimate: int | None, multiplier: float | None
+) -> tuple[int, ...] | None:
+    """The filters of each stage, from ``--filters`` or from ``--penultimate``, which excludes a multiplier too.
 
     Raises:
         AutoMLCellsError: both were given, or one of them is not valid.
@@ -43,8 +45,11 @@ def stage_filters(genotype: Genotype, filters: str | None, penultimate: int | No
     numbers = integers(filters, "--filters")
     if penultimate is None:
         return numbers
-    if numbers is not None:
-        raise AutoMLCellsError(f"Expected --filters or --penultimate. Received: {filters} and {penultimate}")
+    if numbers is not None or multiplier is not None:
+        other = f"--filters {filters}" if numbers is not None else f"--filter-multiplier {multiplier}"
+        raise AutoMLCellsError(
+            f"Expected --penultimate without {other.split()[0]}. Received: {penultimate} and {other}"
+        )
     return of_penultimate(genotype, penultimate)
 
 

@@ -53,7 +53,8 @@ def search(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip. [default: that of the space's paper]",
+            help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip. "
+            "[default: the paper's; for grey images without mirror images]",
             show_default=False,
         ),
     ] = None,

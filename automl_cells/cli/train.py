@@ -65,7 +65,7 @@ def train(
         template,
         kind=found.kind,
         repeats=repeats,
-        filters=options.stage_filters(found, filters, penultimate),
+        filters=options.stage_filters(found, filters, penultimate, filter_multiplier),
         filter_multiplier=filter_multiplier,
         input_shape=data.input_shape,
         classes=data.classes,

@@ -4,5 +4,16 @@ from automl_cells.evaluation.base import Evaluation, Evaluator, from_spec
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.evaluation.rewards import REWARDS, reward
+from automl_cells.evaluation.table import TableEvaluator
 
-__all__ = ["REWARDS", "Evaluation", "Evaluator", "Limits", "ProxyProtocol", "from_spec", "proxy_protocol", "reward"]
+__all__ = [
+    "REWARDS",
+    "Evaluation",
+    "Evaluator",
+    "Limits",
+    "ProxyProtocol",
+    "TableEvaluator",
+    "from_spec",
+    "proxy_protocol",
+    "reward",
+]

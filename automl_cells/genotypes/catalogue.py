@@ -29,6 +29,11 @@ def _published(name: str) -> tuple[Genotype, dict[str, Any]]:
     return serialization.from_file(_FOLDER / f"{name}.json")
 
 
+def is_known(name: str) -> bool:
+    """Whether `load` has an answer to a name: a published genotype, or why it is not to be had."""
+    return name in published_names() or name in _NOT_TO_BE_HAD
+
+
 def load(name_or_path: str | Path) -> Genotype:
     """The genotype of that published name, or in that file.
 

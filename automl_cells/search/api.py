@@ -104,7 +104,8 @@ def search(
         budget: seconds after which nothing new is started.
         trial_time_limit: seconds after which a candidate is given up as failed (``processes`` only).
         trial_memory_limit: bytes above which a candidate is given up as failed (``processes`` only).
-        resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it.
+        resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it; what a
+            strategy scales to their number (ε, populations, mini-batches) is then that of the longer search.
         space_options: options of the space.
         strategy_options: options of the strategy.
         observer: told of every change.
@@ -155,6 +156,7 @@ def search(
         "seed": seed,
         "trials": trials,
     }
+    ProxyTraining(data, frame, training)  # what does not suit the images is refused before anything is written
     folder = Path(out)
     with opened(folder, settings, resume) as journal:
         evaluator = ProxyTraining(_words(dataset, folder), frame, training)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PAPER_POPULATION = 100
+MOST = 1_000_000
 LEAST_POPULATION = 8
 
 
@@ -60,11 +61,11 @@ class Evolution(Strategy):
         super().__init__(space, trials, seed)
         scaled = min(PAPER_POPULATION, max(LEAST_POPULATION, round(trials / 5)))
         self.size = scaled if population is None else population
-        if type(self.size) is not int or self.size < 1:
-            raise StrategyError(f"Expected population from 1. Received: {population!r}")
+        if type(self.size) is not int or not 1 <= self.size <= MOST:
+            raise StrategyError(f"Expected population from 1 to {MOST}. Received: {population!r}")
         self.sample = max(3, round(self.size / 4)) if sample is None else sample
-        if type(self.sample) is not int or self.sample < 1:
-            raise StrategyError(f"Expected sample from 1. Received: {sample!r}")
+        if type(self.sample) is not int or not 1 <= self.sample <= MOST:
+            raise StrategyError(f"Expected sample from 1 to {MOST}. Received: {sample!r}")
         self.population: deque[tuple[tuple[Action, ...], float]] = deque(maxlen=self.size)  # the oldest first
 
     def ask(self, rng: np.random.Generator, trial: int) -> Proposal:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PAPER_BATCH = 20
 LEAST_BATCHES = 25  # of a search
+MOST = 4096  # units, epochs and architectures in a batch; beyond it memory ends before sense begins
 REWARD_SCALE = 100.0  # rewards come in per cent; the controller learns from 0 to 1
 
 
@@ -90,8 +91,10 @@ class PPO(Strategy):
         if not is_number(baseline_momentum) or not 0 <= baseline_momentum <= 1:
             raise StrategyError(f"Expected baseline_momentum from 0 to 1. Received: {baseline_momentum!r}")
         self.batch = min(PAPER_BATCH, max(1, round(trials / LEAST_BATCHES))) if batch is None else batch
-        if any(type(value) is not int or value < 1 for value in (self.batch, epochs, units)):
-            raise StrategyError(f"Expected batch, epochs and units from 1. Received: {batch=}, {epochs=}, {units=}")
+        if any(type(value) is not int or not 1 <= value <= MOST for value in (self.batch, epochs, units)):
+            raise StrategyError(
+                f"Expected batch, epochs and units from 1 to {MOST}. Received: {batch=}, {epochs=}, {units=}"
+            )
         from automl_cells.strategies.adam import Adam  # here, because they import NumPy
         from automl_cells.strategies.controller import Controller
         from automl_cells.strategies.emission import Emission

@@ -80,7 +80,7 @@ def finetune(
     chosen, weights = make_recipe(recipe), Path(weights)
     dataset, frame = target(template, load(dataset))
     replicas = check_replicas(replicas)
-    precision = resolve_precision(chosen.precision, frame.filters)
+    precision = resolve_precision(chosen.precision, frame.filters, genotype.kind)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
     tag = entries.check_word(tag or entries.as_word(dataset.name), "tag")
     document = entries.model_document(name, tag, frame, dataset, chosen)

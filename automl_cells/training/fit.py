@@ -81,7 +81,7 @@ def train(
         )
     plan(genotype, template, auxiliary=beside, drop_path=dropping)  # what cannot be built is refused before all else
     replicas = check_replicas(replicas)
-    precision = resolve_precision(chosen.precision, template.filters)
+    precision = resolve_precision(chosen.precision, template.filters, genotype.kind)
     training, validation = split(dataset, chosen, seed)
     session.check(chosen, dataset.y_train[training], dataset.input_shape[:2], dataset.classes, replicas)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
@@ -91,7 +91,8 @@ def train(
     if first_machine():
         entries.check_folder(folder, resume)
     with entries.locked(folder):
-        run = {"genotype": genotype.hash, "seed": seed, "precision": precision, **document}
+        layers = {} if genotype.kind == "block" else {"layers": genotype.body()}  # its hash knows no order
+        run = {"genotype": genotype.hash, **layers, "seed": seed, "precision": precision, **document}
         checkpoints = Checkpoints(folder / "checkpoints")
         checkpoints.begin(run, write=first_machine())
         final = folder / "entry"

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_serializer, model_validator
 
 from automl_cells.augmentation.steps import Augmentation, Data, step_fields
 from automl_cells.errors import TrainingError
@@ -24,6 +24,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 _STEP_FACTOR = 0.1
+_MAY_BE_ABSENT = ("drop_path_keep", "auxiliary_weight")
 _SCHEDULE = ("schedule", "steps", "step_factor", "decay_rate", "decay_epochs")  # fields that must agree
 
 
@@ -121,6 +122,16 @@ class Recipe(Data):
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     keep: Literal["best", "last"] = "best"
     augmentation: tuple[Augmentation, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _document(self, handler: Any) -> dict[str, Any]:
+        """Without what the first releases do not know where it is at its default: their trainings can be continued."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if name not in _MAY_BE_ABSENT or getattr(self, name) != fields[name].default
+        }
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Recipe:

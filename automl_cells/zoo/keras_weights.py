@@ -8,6 +8,7 @@ there, and in files of other names, Keras itself reads the file into its own mod
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def fetch(application: Application, include_top: bool) -> Path:
     except Exception as error:  # Keras raises bare exceptions here, for no network as for a wrong hash
         raise ZooError(
             f"Expected the ImageNet weights of keras.applications.{application.model}, {file.url} with MD5 {file.md5}. "
-            f"Received: {str(error).splitlines()[0]}"
+            f"Received: {_first_line(error)}"
         ) from None
 
 
@@ -89,7 +90,8 @@ def load(model: keras.Model, path: Path, application: Application, include_top: 
     places = {variable.path: their_place(variable.path, application.repeats) for variable in model.weights}
     values = _by_name(path, set(places.values()))
     if values is None:
-        values = _by_keras(path, set(places.values()), application, include_top)
+        classes = model.output_shape[-1] if include_top else None
+        values = _by_keras(path, set(places.values()), application, classes)
     for variable in model.weights:
         place = places[variable.path]
         if values[place].shape != tuple(variable.shape):
@@ -155,19 +157,24 @@ def _by_name(path: Path, places: set[_Place]) -> dict[_Place, np.ndarray] | None
                     name = names[place.number]
                     values[place] = np.asarray(group[place.layer][name.decode() if isinstance(name, bytes) else name])
                 return values
-    except (OSError, RuntimeError, KeyError, IndexError) as error:
+    except (OSError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ZooError(f"Expected a readable HDF5 file of weights. Received: {path} ({error})") from None
     return None
 
 
-def _by_keras(path: Path, places: set[_Place], application: Application, include_top: bool) -> dict[_Place, np.ndarray]:
-    """The arrays of a file that only Keras can take apart, by way of its own model."""
+def _by_keras(
+    path: Path, places: set[_Place], application: Application, classes: int | None
+) -> dict[_Place, np.ndarray]:
+    """The arrays of a file that only Keras can take apart, by way of its own model; `classes` of its classifier."""
     problem: Exception | None = None
-    for top in (True,) if include_top else (False, True):
+    for with_top in (True,) if classes is not None else (False, True):
         try:
-            theirs = getattr(keras.applications, application.model)(weights=None, include_top=top)
-            theirs.load_weights(path)
-        except (ValueError, OSError, KeyError) as error:
+            make = getattr(keras.applications, application.model)  # torch: Keras refuses the mobile one
+            theirs = make(weights=None, include_top=with_top, classes=classes or 1000)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Skipping nested container")  # it raises as well
+                theirs.load_weights(path)
+        except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:  # of files of any other kind
             problem = error
             continue
         return {
@@ -176,7 +183,13 @@ def _by_keras(path: Path, places: set[_Place], application: Application, include
             )
             for place in places
         }
+    top = "" if classes is None else f" with its classifier of {classes} classes"
     raise ZooError(
-        f"Expected weights of keras.applications.{application.model}"
-        f"{' with its classifier' if include_top else ''}. Received: {path} ({str(problem).splitlines()[0]})"
+        f"Expected weights of keras.applications.{application.model}{top}, in a .weights.h5 file of Keras 3 or an older"
+        f" HDF5 file. Received: {path} ({_first_line(problem)})"
     )
+
+
+def _first_line(error: Exception | None) -> str:
+    """What an error says first, or what it is."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -134,11 +134,17 @@ def differences(
 ) -> list[str]:
     """In which respects two networks are different structures; an empty list means the same structure.
 
-    Compared are the genotype (by its hash), what the template builds, and the channels of the image.
+    Compared are the genotype (by its hash), what the template builds, the channels of the image, and, if nothing else
+    differs, the layers of the networks one by one: two genotypes of the same graph may number its parts differently,
+    and then weights of the one are none of the other's.
     The size of the image is not, since no weight depends on it, nor is the number of classes: both follow the data set,
     and with it the tag.
     """
     found = [] if genotype.hash == other_genotype.hash else ["genotype"]
     one, other = (t.model_dump(exclude=_NO_STRUCTURE) for t in (template, other_template))
     found += [name for name in dict.fromkeys([*one, *other]) if one.get(name) != other.get(name)]
-    return found if template.input_shape[2] == other_template.input_shape[2] else [*found, "number of channels"]
+    if template.input_shape[2] != other_template.input_shape[2]:
+        found.append("number of channels")
+    if not found and plan(genotype, template) != plan(other_genotype, template):
+        found.append("order of layers")
+    return found

@@ -138,8 +138,12 @@ def test_any_cell_becomes_the_network_that_its_plan_says(
 def test_penultimate_builds_n_at_p() -> None:
     model = build("nasnet_a", "cifar", repeats=1, penultimate=96, include_top=False, input_shape=(8, 8, 3))
     assert model.output_shape == (None, 2, 2, 96)
-    with pytest.raises(TemplateError, match=r"penultimate or filters\. Received: 96 and \(4, 8, 16\)"):
+    four = small(filters=(2, 4, 8, 16), input_shape=(16, 16, 3))
+    assert build("nasnet_a", four, penultimate=48, include_top=False).output_shape == (None, 2, 2, 48)
+    with pytest.raises(TemplateError, match=r"Received: penultimate=96, filters=\(4, 8, 16\), filter_multiplier=None"):
         build("nasnet_a", "cifar", penultimate=96, filters=(4, 8, 16))
+    with pytest.raises(TemplateError, match=r"Received: penultimate=96, filters=None, filter_multiplier=2"):
+        build("nasnet_a", "cifar", penultimate=96, filter_multiplier=2)
 
 
 def test_kernels_start_from_variance_scaling_of_the_fan_out() -> None:

@@ -107,3 +107,37 @@ def test_a_missing_field_is_named() -> None:
     del document["classes"]
     with pytest.raises(TemplateError, match=r"valid classes: Field required"):
         from_document(document)
+
+
+def test_the_document_of_a_block_template_is_as_it_was_before_there_were_kinds() -> None:
+    document = template("cifar").model_dump(mode="json")
+    assert set(document) == {
+        "name", "source", "input_shape", "classes", "stem", "repeats", "filters", "max_params", "max_flops",
+    }  # fmt: skip
+    assert from_document(document) == from_document({**document, "kind": "block"}) == template("cifar")
+    assert template("cifar", kind="cell").model_dump(mode="json")["kind"] == "cell"
+
+
+@pytest.mark.parametrize("name", template_names("cell"))
+def test_document_and_template_of_cells_are_inverse(name: str) -> None:
+    made = template(name, kind="cell", input_shape=(None, 40, 3))
+    assert from_document(json.loads(json.dumps(made.model_dump(mode="json")))) == made
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], r"a template as a JSON object\. Received: \[\]"),
+        ({"kind": "chain"}, r"a kind among \['block', 'cell'\]\. Received: 'chain'"),
+        ({"kind": ["cell"]}, r"a kind among .*Received: \['cell'\]"),
+        ({"kind": "cell", "stem": {"stride": 2, "padding": "same"}}, r"valid stem: .*either filters or multiplier"),
+        ({"kind": "cell", "stem": {"stride": 3, "padding": "same", "filters": 3}}, r"valid stem\.stride"),
+        ({"kind": "cell", "pool_borders": "mirror"}, r"valid pool_borders"),
+    ],
+)
+def test_documents_of_cells_that_are_no_template(document: Any, message: str) -> None:
+    if isinstance(document, dict):
+        kind = "cell" if document["kind"] == "cell" else "block"
+        document = {**template("cifar", kind=kind).model_dump(mode="json"), **document}
+    with pytest.raises(TemplateError, match=message):
+        from_document(document)

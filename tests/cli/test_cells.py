@@ -29,7 +29,8 @@ def test_build_prints_the_size_as_nasnet_writes_it() -> None:
     ("arguments", "words"),
     [
         (["--penultimate", "1000"], ["multiple of 24", "nearest is 1008", "Received: 1000"]),
-        (["--penultimate", "1056", "--filters", "44,88,176"], ["--filters or --penultimate", "1056"]),
+        (["--penultimate", "1056", "--filters", "44,88,176"], ["without --filters", "1056 and --filters 44,88,176"]),
+        (["--penultimate", "1056", "--filter-multiplier", "2"], ["without --filter-multiplier", "1056"]),
         (["--input-shape", "16,16,3"], ["at least 19x19", "Received: input_shape=(16, 16, 3)"]),
         (["--template", "nope"], ["template for a cell", "imagenet_mobile", "Received: nope"]),
     ],
@@ -68,6 +69,8 @@ def test_a_damaged_cell_is_refused(change, words, monkeypatch, capsys, tmp_path)
         (["--space-option", 'operations=["conv_9x9"]'], ["operations", "conv_9x9"]),
         (["--strategy-option", "clip=-1"], ["clip", "-1"]),
         (["--protocol", "nope"], ["blockqnn", "nasnet", "Received: nope"]),
+        (["--template", "imagenet_mobile"], ["at least 19x19", "Received: input_shape=(8, 8, 1)"]),
+        (["--strategy-option", "units=100000000"], ["units from 1 to 4096", "units=100000000"]),
     ],
 )
 def test_a_search_of_cells_refuses(arguments, words, monkeypatch, capsys, tmp_path):
@@ -77,6 +80,17 @@ def test_a_search_of_cells_refuses(arguments, words, monkeypatch, capsys, tmp_pa
     for word in words:
         assert word in line
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["show", "build"])
+def test_cells_that_are_not_to_be_had(command, monkeypatch, capsys):
+    assert "only figures of the paper's appendix B" in refused(monkeypatch, capsys, command, "nasnet_b")
+
+
+def test_a_space_that_can_only_be_looked_up(monkeypatch, capsys, tmp_path):
+    arguments = ["--dataset", "digits", "--space", "nasbench201", "--out", tmp_path / "run"]
+    assert "looked up in a table, not built" in refused(monkeypatch, capsys, "search", *arguments)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_recipe_for_cells_refuses_a_block(monkeypatch, capsys, tmp_path):

@@ -165,3 +165,23 @@ def test_reading_recipes_imports_no_framework():
     code = "import sys; from automl_cells.training import recipe; recipe('plain'); print('keras' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_the_document_of_a_recipe_is_as_it_was_before_there_were_cells():
+    """So that a training that was begun then can be continued."""
+    document = recipe("plain").model_dump(mode="json")
+    assert not {"drop_path_keep", "auxiliary_weight"} & set(document)
+    assert from_document(document) == recipe("plain")
+    cells = recipe("plain", drop_path_keep=0.6, auxiliary_weight=0.4)
+    document = cells.model_dump(mode="json")
+    assert (document["drop_path_keep"], document["auxiliary_weight"]) == (0.6, 0.4)
+    assert from_document(document) == cells
+
+
+def test_nasnets_recipes_drop_paths_and_have_the_auxiliary_head():
+    found = {name: (recipe(name).drop_path_keep, recipe(name).auxiliary_weight) for name in recipe_names()}
+    assert {name: pair for name, pair in found.items() if pair != (1.0, 0.0)} == {
+        "nasnet_cifar": (0.6, 0.4),
+        "nasnet_imagenet": (0.7, 0.4),
+        "nasnet_imagenet_mobile": (1.0, 0.4),
+    }

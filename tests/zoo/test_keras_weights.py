@@ -109,7 +109,7 @@ def test_without_the_top_from_files_with_and_without(theirs: keras.Model, file: 
     for path in (file, tmp_path / "no_top.h5"):
         ours = nasnet_a_mobile(weights=path, include_top=False, pooling="avg", input_shape=(224, 224, 3))
         assert largest_difference(ours, bare, inputs) <= 1e-5
-    with pytest.raises(ZooError, match=r"NASNetMobile with its classifier\. Received: .*no_top\.h5"):
+    with pytest.raises(ZooError, match=r"NASNetMobile with its classifier of 1000 classes, .*Received: .*no_top\.h5"):
         nasnet_a_mobile(weights=tmp_path / "no_top.h5")
 
 
@@ -124,6 +124,14 @@ def test_without_the_top_from_files_with_and_without(theirs: keras.Model, file: 
 def test_other_files_that_keras_writes(theirs: keras.Model, tmp_path: Path, name: str, save: Save) -> None:
     save(theirs, tmp_path / name)
     assert largest_difference(nasnet_a_mobile(weights=tmp_path / name), theirs, images(224, 1)) <= 1e-5
+
+
+@pytest.mark.slow
+def test_a_file_of_other_classes(tmp_path: Path) -> None:
+    theirs = keras.applications.NASNetMobile(weights=None, classes=7)
+    theirs.save_weights(tmp_path / "seven.weights.h5")
+    ours = nasnet_a_mobile(weights=tmp_path / "seven.weights.h5", classes=7)
+    assert largest_difference(ours, theirs, images(224, 1)) <= 1e-5
 
 
 @pytest.mark.slow
@@ -196,7 +204,12 @@ def test_imagenet_fetches_the_official_file(theirs: keras.Model, file: Path, mon
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("Incomplete or corrupted file detected. The md5 …"), Exception("URL fetch failure on …")]
+    "error",
+    [
+        ValueError("Incomplete or corrupted file detected. The md5 …"),
+        Exception("URL fetch failure on …"),
+        TimeoutError(),
+    ],
 )
 def test_what_cannot_be_fetched_is_said_plainly(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras_weights.keras.utils, "get_file", Fetched(error))
@@ -227,6 +240,13 @@ def test_imagenet_has_a_thousand_classes_and_softmax() -> None:
 def test_imagenet_is_no_word_where_keras_has_no_such_network() -> None:
     with pytest.raises(ZooError, match="there: none: nobody has published weights"):
         nasnet_a_cifar(weights="imagenet")
+
+
+def test_a_file_of_nonsense_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as stored:
+        stored.attrs["layer_names"] = 5
+    with pytest.raises(ZooError, match=r"Received: .*x\.h5"):
+        nasnet_a_mobile(weights=tmp_path / "x.h5", input_shape=(64, 64, 3))
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5", None])

@@ -2,7 +2,7 @@ import pytest
 
 from automl_cells.builder import Cost, template
 from automl_cells.errors import ZooError
-from automl_cells.genotypes import load
+from automl_cells.genotypes import Cell, CellGenotype, load
 from automl_cells.zoo import structure, structures
 from automl_cells.zoo.structures import differences
 
@@ -16,6 +16,9 @@ from automl_cells.zoo.structures import differences
         ("blockqnn_cifar", 6_125_866, 858_627_584),
         ("blockqnn_cifar_small", 603_578, 78_827_264),
         ("blockqnn_mnist", 152_338, 15_060_992),
+        ("nasnet_a_mobile", 5_289_978, 563_638_816),
+        ("nasnet_a_large", 88_753_150, 23_783_414_658),
+        ("nasnet_a_cifar", 3_346_538, 544_333_312),
     ],
 )
 def test_sizes_of_the_named_structures(name, parameters, flops):
@@ -58,3 +61,14 @@ def test_the_size_of_the_images_belongs_to_the_data_their_channels_to_the_struct
     block, base = load("block_qnn_a"), template("cifar")
     assert differences(block, base, block, template(base, input_shape=(64, 48, 3))) == []
     assert differences(block, base, block, template(base, input_shape=(32, 32, 1))) == ["number of channels"]
+
+
+def test_cells_of_another_order_are_another_structure() -> None:
+    """Their hash is the same, but weights of the one give nonsense in the other."""
+    genotype = load("nasnet_a")
+    turned = CellGenotype(Cell(genotype.normal.blocks, (6, 5, 4, 3, 2, 1)), genotype.reduction)
+    frame = structure("nasnet_a_cifar").make_template()
+    assert turned.hash == genotype.hash
+    assert differences(turned, frame, genotype, frame) == ["order of layers"]
+    assert differences(genotype, frame, genotype, frame) == []
+    assert differences(genotype, frame, genotype, template(frame, classes=5, input_shape=(40, 40, 3))) == []
