@@ -22,6 +22,7 @@ setup(
     # Lower bounds are the oldest releases whose features are used; constraints.txt holds the exact set that is tested.
     install_requires=[
         "filelock>=3.12",  # one driver a run folder, one publisher a shelf
+        "fsspec[http]>=2024.10",  # shelves at https://; s3:// needs s3fs, gs:// gcsfs, hf:// huggingface_hub
         "h5py>=3.11",  # weights files
         "keras>=3.11",  # models; Model.export(format="onnx", opset_version=…)
         "matplotlib>=3.8",  # search curves
@@ -40,15 +41,20 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],  # for the cluster executor, which comes in a later release
+        "web": ["playwright>=1.45"],  # drives the Chromium in which the web page is tested
         "test": [
+            "flask>=3.0",  # moto's server
+            "flask-cors>=4.0",
             "hypothesis>=6.100",
             "importlib_resources>=6.0",  # needed by the writers of tensorflow-datasets, which does not ask for it
+            "moto[s3]>=5.1",  # an S3 interface on this machine
             "mypy>=1.10",
             "networkx>=3.2",  # an independent judge of isomorphism
             "pytest>=8.2",
             "pytest-cov>=5.0",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "s3fs>=2024.10",  # shelves at s3://
         ],
     },
     classifiers=[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl_cells.errors import GenotypeError, SearchError, ZooError
 from automl_cells.genotypes import Genotype, load_with_provenance, published_names
@@ -11,6 +11,16 @@ from automl_cells.genotypes.catalogue import is_known
 from automl_cells.search import best_trials, read_run
 from automl_cells.search.api import provenance
 from automl_cells.search.run_folder import JOURNAL
+
+if TYPE_CHECKING:
+    from automl_cells.zoo import Shelf
+
+
+def shelf_of(folder: Path | None) -> Shelf:
+    """The shelf that ``--shelf`` means."""
+    from automl_cells.zoo import Shelf, default_shelf
+
+    return default_shelf() if folder is None else Shelf(folder)
 
 
 def best_of(run: Path) -> tuple[Genotype, dict[str, Any]]:
@@ -39,10 +49,10 @@ def genotype_of(word: str, shelf: Path | None = None) -> tuple[Genotype, dict[st
         return load_with_provenance(word)
     if (path / JOURNAL).is_file():
         return best_of(path)
-    from automl_cells.zoo import Shelf, resolve
+    from automl_cells.zoo import resolve
 
     try:
-        entry = resolve(word, None if shelf is None else Shelf(shelf))
+        entry = resolve(word, shelf_of(shelf))
     except ZooError:
         raise GenotypeError(
             f"Expected a genotype file, one of the published genotypes {published_names()}, a run folder or a zoo "

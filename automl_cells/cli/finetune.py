@@ -9,6 +9,7 @@ import typer
 
 from automl_cells.cli import options
 from automl_cells.cli.console import error_console, say
+from automl_cells.cli.entries import shelf_of
 from automl_cells.cli.quiet import import_framework
 from automl_cells.cli.train import Changes, RecipeWord, Replicas
 
@@ -55,10 +56,10 @@ def finetune(
     """Fine-tune a pretrained network on other images and classes; the new zoo entry is left in RUN/entry."""
     from automl_cells.datasets import load
     from automl_cells.training import recipe as make_recipe
-    from automl_cells.zoo import Shelf, default_shelf, resolve
+    from automl_cells.zoo import resolve
     from automl_cells.zoo.finetune import finetune as run_finetuning
 
-    place = default_shelf() if shelf is None else Shelf(shelf)
+    place = shelf_of(shelf)
     found = resolve(entry, place)
     changes = options.assignments(change, "--set") | ({} if epochs is None else {"epochs": epochs})
     chosen = make_recipe(recipe, **changes)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automl_cells.cli import finetune, genotype, search, train, zoo
+from automl_cells.cli import export, finetune, genotype, search, store, train, zoo
 from automl_cells.errors import AutoMLCellsError
 
 app = typer.Typer(
@@ -45,7 +45,8 @@ app.command()(genotype.build)
 app.command()(train.train)
 app.command()(finetune.finetune)
 app.command("finetune-top")(train.finetune_top)
-app.command()(zoo.export)
+app.command()(export.export)
+zoo.zoo.command()(store.publish)
 app.add_typer(zoo.zoo, name="zoo")
 
 

@@ -1,4 +1,4 @@
-"""`automl-cells export` and `automl-cells zoo …`."""
+"""`automl-cells zoo …`: what looks at a shelf or makes derived files. `publish` and `pull` are in `cli.store`."""
 
 from __future__ import annotations
 
@@ -9,67 +9,15 @@ import typer
 
 from automl_cells.cli import options
 from automl_cells.cli.console import say, table
+from automl_cells.cli.entries import shelf_of
+from automl_cells.cli.export import EntryWord, ImagesOption, images_of, print_results
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from automl_cells.datasets import Dataset
-    from automl_cells.export import ExportResult
     from automl_cells.zoo import Shelf
 
-EntryWord = Annotated[
-    str, typer.Argument(metavar="RUN|ENTRY", help="A training's folder, or name, name/tag, name/tag-vN on the shelf.")
-]
-ImagesOption = Annotated[
-    str | None,
-    typer.Option("--dataset", help="Measure parity on these images, not on the entry's own data set."),
-]
-
 zoo = typer.Typer(no_args_is_help=True, help="The versioned shelf of trained models.", rich_markup_mode=None)
-
-
-def _shelf(folder: Path | None) -> Shelf:
-    from automl_cells.zoo import Shelf, default_shelf
-
-    return default_shelf() if folder is None else Shelf(folder)
-
-
-def _images(words: str | None) -> Dataset | None:
-    from automl_cells.datasets import load
-
-    return None if words is None else load(words)
-
-
-def _print_results(results: Mapping[str, ExportResult]) -> None:
-    for form, result in results.items():
-        parity = result.parity
-        say(
-            f"{form:<11}{result.path}  {result.bytes / 1e6:.2f} MB, {result.seconds:.1f} s; against Keras on "
-            f"{parity.images} images: largest difference {parity.max_abs_difference:.1e}, "
-            f"top-1 agreement {100 * parity.top1_agreement:.1f} %"
-        )
-
-
-def export(
-    entry: EntryWord,
-    format: Annotated[list[str], typer.Option("--format", help="savedmodel or onnx; may be given several times.")],
-    out: Annotated[Path, typer.Option(help="The folder for the exported files.")],
-    opset: Annotated[int, typer.Option(help="ONNX operator set.")] = 17,
-    dataset: ImagesOption = None,
-    shelf: options.Shelf = None,
-) -> None:
-    """Export a trained model, load the file again and print how far it agrees with Keras on real images."""
-    from automl_cells.export import FORMATS
-    from automl_cells.zoo import export_entry, resolve
-
-    if unknown := [name for name in format if name not in FORMATS]:
-        raise AutoMLCellsError(f"Expected --format among {sorted(FORMATS)}. Received: {unknown[0]}")
-    found = resolve(entry, _shelf(shelf))
-    data = _images(dataset)
-    import_framework()
-    _print_results(export_entry(found, format, out, images=None if data is None else data.x_test[:64], opset=opset))
 
 
 @zoo.command("list")
@@ -77,7 +25,7 @@ def list_(shelf: options.Shelf = None) -> None:
     """List the trained versions on a shelf, and the structures that can be built without weights."""
     from automl_cells.zoo import structures
 
-    found = _shelf(shelf)
+    found = shelf_of(shelf)
     rows = []
     for item in found.list():
         rows.append(
@@ -105,7 +53,7 @@ def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
     """Show the card of an entry."""
     from automl_cells.zoo import resolve
 
-    found = resolve(entry, _shelf(shelf))
+    found = resolve(entry, shelf_of(shelf))
     card = found.folder / "README.md"
     if card.is_file():
         say(card.read_text(encoding="utf-8").rstrip())
@@ -130,7 +78,7 @@ def verify(
     shelf: options.Shelf = None,
 ) -> None:
     """Hash every file of the shelf again, and measure every accuracy again whose data set is at hand."""
-    found = _shelf(shelf)
+    found = shelf_of(shelf)
     problems = [str(problem) for problem in found.verify(entry)]
     if not problems:
         say(f"{found.folder}: all files as published.")
@@ -180,28 +128,7 @@ def build(
     """Derive SavedModel and ONNX beside an entry, with the parity measured on real images."""
     from automl_cells.zoo import build_entry, resolve
 
-    found = resolve(entry, _shelf(shelf))
-    data = _images(dataset)
+    found = resolve(entry, shelf_of(shelf))
+    data = images_of(dataset)
     import_framework()
-    _print_results(build_entry(found, images=None if data is None else data.x_test[:64], opset=opset))
-
-
-@zoo.command()
-def publish(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")],
-    to: Annotated[Path, typer.Option(help="The shelf.")],
-    name: Annotated[str | None, typer.Option(help="Another name.", show_default=False)] = None,
-    tag: Annotated[str | None, typer.Option(help="Another tag.", show_default=False)] = None,
-) -> None:
-    """Put a trained model on a shelf as the next version of its name and tag."""
-    from automl_cells.zoo import Shelf
-    from automl_cells.zoo.locate import resolve
-
-    resolve(run)  # a wrong folder is refused before the framework is imported
-    import_framework()  # a shelf takes only what loads
-    publication = Shelf(to).publish(run, name=name, tag=tag)
-    if publication.created:
-        say(f"Published {publication.address}: {publication.folder}")
-    else:
-        say(f"Published before, byte for byte, as {publication.address}: {publication.folder}")
-    say(f"Next: automl-cells zoo build {publication.address} --shelf {to}")
+    print_results(build_entry(found, images=None if data is None else data.x_test[:64], opset=opset))
