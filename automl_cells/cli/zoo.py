@@ -10,12 +10,12 @@ import typer
 from automl_cells.cli import options
 from automl_cells.cli.console import say, table
 from automl_cells.cli.entries import shelf_of
-from automl_cells.cli.export import EntryWord, ImagesOption, images_of, print_results
+from automl_cells.cli.export import EntryWord, ImagesOption, images_of, print_results, watching
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
-    from automl_cells.zoo import Shelf
+    from automl_cells.zoo import RemoteShelf, Shelf
 
 zoo = typer.Typer(no_args_is_help=True, help="The versioned shelf of trained models.", rich_markup_mode=None)
 
@@ -37,7 +37,7 @@ def list_(shelf: options.Shelf = None) -> None:
                 "hash": item.genotype,
             }
         )
-    say(f"Shelf: {found.folder}")
+    say(f"Shelf: {found.place}")
     if rows:
         table(list(rows[0]), rows)
     else:
@@ -81,7 +81,7 @@ def verify(
     found = shelf_of(shelf)
     problems = [str(problem) for problem in found.verify(entry)]
     if not problems:
-        say(f"{found.folder}: all files as published.")
+        say(f"{found.place}: all files as published.")
     if not (files_only or problems):
         problems = _remeasure_all(found, entry, data)
     for problem in problems:
@@ -90,7 +90,7 @@ def verify(
         raise AutoMLCellsError(f"Expected a shelf as it was published. Received: {len(problems)} problems, see above")
 
 
-def _remeasure_all(shelf: Shelf, query: str | None, data: Path | None) -> list[str]:
+def _remeasure_all(shelf: Shelf | RemoteShelf, query: str | None, data: Path | None) -> list[str]:
     """Measure the accuracy of every entry again whose data are at hand; returns what does not agree."""
     from automl_cells.zoo.address import Query
     from automl_cells.zoo.data import MissingDataError
@@ -125,10 +125,12 @@ def build(
     dataset: ImagesOption = None,
     shelf: options.Shelf = None,
 ) -> None:
-    """Derive SavedModel and ONNX beside an entry, with the parity measured on real images."""
+    """Derive SavedModel, ONNX and int8 files beside an entry, with the parity measured on real images."""
     from automl_cells.zoo import build_entry, resolve
 
     found = resolve(entry, shelf_of(shelf))
     data = images_of(dataset)
     import_framework()
-    print_results(build_entry(found, images=None if data is None else data.x_test[:64], opset=opset))
+    with watching("Building") as watch:
+        results = build_entry(found, data=data, opset=opset, watch=watch)
+    print_results(results)

@@ -1,4 +1,4 @@
-"""One model to several files: export, load again, compare on real images, and only then put into place."""
+"""One model to several files from one trace: export, load again, compare on real images, and only then put in place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from automl_cells.datasets import Preprocessing
 from automl_cells.errors import ExportError
-from automl_cells.export.backend import check_backend
 from automl_cells.export.digests import sha256_of_file, sha256_of_folder, size_of
-from automl_cells.export.onnx import add_metadata, export_onnx, load_onnx
+from automl_cells.export.int8 import LARGEST_LOSS, Accuracies, Evaluation, accuracy, write_int8
+from automl_cells.export.litert import load_litert, write_litert
+from automl_cells.export.onnx import check_opset, load_onnx, write_onnx
+from automl_cells.export.onnx_graph import add_metadata
 from automl_cells.export.parity import TOLERANCE, Parity, measure_parity
-from automl_cells.export.savedmodel import export_savedmodel, load_savedmodel
+from automl_cells.export.savedmodel import load_savedmodel, write_savedmodel
+from automl_cells.export.tracing import Trace, trace
 from automl_cells.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,8 +30,26 @@ if TYPE_CHECKING:
 
 PARITY_FILE = "parity.json"
 PARITY_FORMAT = "automl_cells/parity"
-FORMATS: dict[str, str] = {"savedmodel": "savedmodel", "onnx": "model.onnx"}
+FORMATS: dict[str, str] = {
+    "savedmodel": "savedmodel",
+    "onnx": "model.onnx",
+    "int8": "model.int8.onnx",
+    "litert": "model.tflite",
+}
 """Formats and what their file or folder is called in the export folder."""
+
+FEEDING = {
+    "outside": {"preprocessing": "outside", "input_range": "feed (pixels - input_mean) / input_std, per channel"},
+    "inside": {"preprocessing": "inside", "input_range": "feed pixels, as they are"},
+}
+"""What a file says about what it takes."""
+
+_READERS: dict[str, Callable[[Path], Callable[[np.ndarray], np.ndarray]]] = {
+    "savedmodel": load_savedmodel,
+    "onnx": load_onnx,
+    "int8": load_onnx,
+    "litert": load_litert,
+}
 
 
 class ExportResult(NamedTuple):
@@ -39,6 +61,7 @@ class ExportResult(NamedTuple):
         sha256: of the file, or of the folder (`sha256_of_folder`), hexadecimal.
         bytes: size.
         seconds: time that export and comparison took.
+        accuracies: for int8: accuracy before and after.
     """
 
     path: Path
@@ -46,10 +69,11 @@ class ExportResult(NamedTuple):
     sha256: str
     bytes: int
     seconds: float
+    accuracies: Accuracies | None = None
 
     def to_document(self) -> dict[str, Any]:
         """What ``parity.json`` says about this export."""
-        return {
+        document = {
             "path": self.path.name,
             "max_abs_difference": self.parity.max_abs_difference,
             "tolerance": TOLERANCE,
@@ -57,6 +81,15 @@ class ExportResult(NamedTuple):
             "images": self.parity.images,
             "sha256": self.sha256,
             "bytes": self.bytes,
+        }
+        if self.accuracies is None:
+            return document
+        document["tolerance"] = None  # int8 is judged by accuracy
+        return document | {
+            "accuracy_float": self.accuracies.float32,
+            "accuracy_int8": self.accuracies.int8,
+            "accuracy_images": self.accuracies.images,
+            "largest_loss": LARGEST_LOSS,
         }
 
 
@@ -68,31 +101,51 @@ def export_model(
     images: np.ndarray,
     metadata: Mapping[str, str],
     opset: int = 17,
+    output: str | None = None,
+    preprocessing: Preprocessing | None = None,
+    evaluation: Evaluation | None = None,
+    watch: Callable[[str], None] = lambda what: None,
 ) -> dict[str, ExportResult]:
-    """Write `model` in each of `formats` to ``out/savedmodel/`` and ``out/model.onnx``, with ``out/parity.json``.
+    """Write `model` in each of `formats` to the folder `out`, with ``parity.json`` about them.
 
-    Nothing is written to `out` before every format has been loaded again and agrees with Keras within 1e-4. Files of
-    an earlier export there are replaced; ``parity.json`` keeps what it says about formats not exported now.
+    The model is traced once, with its batch normalisation folded into its convolutions, and every format is written
+    from that trace. Nothing is put into `out` before all have been loaded again and agree with the model as it was
+    given: within 1e-4, and for int8 with at most one point less accuracy. Files of an earlier export there are
+    replaced; ``parity.json`` keeps what it says about formats not exported now.
 
     Args:
-        model: a built Keras model with one input and one output, float32, on the TensorFlow backend.
-        formats: among ``savedmodel`` and ``onnx``.
+        model: a built functional Keras model with one input and one output, float32, on the TensorFlow backend.
+        formats: among ``savedmodel``, ``onnx``, ``int8`` (an ONNX file too) and ``litert``.
         out: the export folder.
-        images: real images (n, height, width, channels), as the model takes them (normalised).
-        metadata: for the ONNX file's ``metadata_props``, see `export_onnx`; ``parity_max_abs`` is added.
-        opset: ONNX operator set.
+        images: real images (n, height, width, channels), as the files take them: normalised, or, with
+            `preprocessing`, pixels.
+        metadata: what the files say about themselves; see `export_onnx` for what is added. ``parity_max_abs`` and
+            ``parity_images`` are, too.
+        opset: ONNX operator set, 14 to 18.
+        output: ``probabilities`` or ``logits``; by default what the model gives.
+        preprocessing: put this normalisation into the files, which then take pixels as uint8.
+        evaluation: for int8: what it is calibrated on and judged by.
+        watch: told what is done next.
 
     Raises:
-        ExportError: an unknown format, another backend, layers that do not compute in float32, or an export that
-            differs from Keras by more than 1e-4; `out` is then as it was.
+        ExportError: an unknown format, another backend, layers that do not compute in float32, images that are not
+            pixels, or an export that does not hold; `out` is then as it was.
     """
-    _check(model, formats)
+    _check(formats, opset, evaluation)
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ExportError(f"Expected a folder to export to. Received: {out}, a file")
+    fed = np.asarray(images, np.float32) if preprocessing is None else pixels(images)
+    watch("trace")
+    traced = trace(model, output, preprocessing)
+    where = "outside" if preprocessing is None else "inside"
+    job = _Job(traced, fed, preprocessing, {**metadata, **FEEDING[where]}, opset, evaluation)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".exporting-") as name:
-        staged = {form: _export(model, form, Path(name), images, metadata, opset) for form in dict.fromkeys(formats)}
+        staged = {}
+        for form in [form for form in FORMATS if form in formats]:  # int8 after the float file it is made from
+            watch(form)
+            staged[form] = _export(job, form, Path(name))
         out.mkdir(exist_ok=True)
         for result in staged.values():
             _move_into(result.path, out)
@@ -101,55 +154,108 @@ def export_model(
     return results
 
 
-def _check(model: keras.Model, formats: Sequence[str]) -> None:
+class _Job(NamedTuple):
+    """What is the same for all formats."""
+
+    traced: Trace
+    images: np.ndarray
+    preprocessing: Preprocessing | None
+    metadata: dict[str, str]
+    opset: int
+    evaluation: Evaluation | None
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """Raw images as uint8, which files with their own preprocessing take.
+
+    Raises:
+        ExportError: not whole numbers from 0 to 255.
+    """
+    images = np.asarray(images)
+    whole = images.astype(np.uint8)
+    if images.dtype != np.uint8 and not np.array_equal(whole, images):
+        raise ExportError(
+            "Expected images of whole numbers from 0 to 255 for a file that takes pixels as uint8. "
+            f"Received: {images.dtype} from {images.min():g} to {images.max():g}"
+        )
+    return whole
+
+
+def _check(formats: Sequence[str], opset: int, evaluation: Evaluation | None) -> None:
     unknown = [form for form in formats if form not in FORMATS]
     if unknown or isinstance(formats, str) or not formats:
         raise ExportError(f"Expected a list of formats among {list(FORMATS)}. Received: {formats!r}")
-    check_backend()
-    for layer in model.layers:
-        if layer.compute_dtype != "float32":
-            raise ExportError(
-                f"Expected layers that compute in float32. Received: {layer.name}, which computes in "
-                f"{layer.compute_dtype}"
-            )
+    if "int8" in formats and evaluation is None:
+        raise ExportError("Expected images to calibrate int8 with and to judge it by. Received: none")
+    check_opset(opset)
 
 
-def _export_savedmodel(model: keras.Model, path: Path, metadata: Mapping[str, str], opset: int) -> None:
-    export_savedmodel(model, path)
-
-
-def _export_onnx(model: keras.Model, path: Path, metadata: Mapping[str, str], opset: int) -> None:
-    export_onnx(model, path, metadata=metadata, opset=opset)
-
-
-_WRITERS: dict[str, Callable[[Any, Path, Mapping[str, str], int], None]] = {
-    "savedmodel": _export_savedmodel,
-    "onnx": _export_onnx,
-}
-_READERS: dict[str, Callable[[Path], Callable[[np.ndarray], np.ndarray]]] = {
-    "savedmodel": load_savedmodel,
-    "onnx": load_onnx,
-}
-
-
-def _export(
-    model: keras.Model, form: str, folder: Path, images: np.ndarray, metadata: Mapping[str, str], opset: int
-) -> ExportResult:
+def _export(job: _Job, form: str, folder: Path) -> ExportResult:
     """Export one format into the staging folder and compare it."""
     start = time.perf_counter()
     path = folder / FORMATS[form]
-    _WRITERS[form](model, path, metadata, opset)
-    parity = measure_parity(model, _READERS[form](path), images)
-    if not parity.holds:
+    _WRITERS[form](job, path)
+    inputs = job.images if job.preprocessing is None else job.preprocessing(job.images)
+    run = _READERS[form](path)
+    parity = measure_parity(job.traced.reference, run, inputs, job.images)
+    accuracies = _accuracies(job, path, folder) if form == "int8" else None
+    if accuracies is None and not parity.holds:
         raise ExportError(
             f"Expected the {form} export to agree with Keras within {TOLERANCE:g} on {parity.images} images. "
             f"Received: a difference of {parity.max_abs_difference:.3g}, the same first class on "
             f"{parity.top1_agreement:.1%}"
         )
-    if form == "onnx":
-        add_metadata(path, {"parity_max_abs": f"{parity.max_abs_difference:.3g}", "parity_images": str(parity.images)})
+    if form in ("onnx", "int8"):
+        measured = {"parity_max_abs": f"{parity.max_abs_difference:.3g}", "parity_images": str(parity.images)}
+        if accuracies is not None:
+            measured |= {
+                "accuracy_float": f"{accuracies.float32:.2f}",
+                "accuracy_int8": f"{accuracies.int8:.2f}",
+                "accuracy_images": str(accuracies.images),
+            }
+        add_metadata(path, measured)
     sha256 = sha256_of_folder(path) if path.is_dir() else sha256_of_file(path)
-    return ExportResult(path, parity, sha256, size_of(path), time.perf_counter() - start)
+    return ExportResult(path, parity, sha256, size_of(path), time.perf_counter() - start, accuracies)
+
+
+def _float_onnx(job: _Job, folder: Path) -> Path:
+    """The float ONNX file that int8 is made from: that of this export, or one made for the purpose."""
+    path = folder / FORMATS["onnx"]
+    if not path.exists():
+        path = folder / "float.onnx"
+        if not path.exists():
+            write_onnx(job.traced, path, job.metadata, job.opset)
+    return path
+
+
+def _write_int8(job: _Job, path: Path) -> None:
+    assert job.evaluation is not None  # `_check` saw to it
+    write_int8(_float_onnx(job, path.parent), path, _typed(job, job.evaluation.calibration), job.metadata)
+
+
+def _accuracies(job: _Job, path: Path, folder: Path) -> Accuracies:
+    assert job.evaluation is not None
+    images, labels = _typed(job, job.evaluation.images), job.evaluation.labels
+    before, after = (accuracy(load_onnx(file), images, labels) for file in (_float_onnx(job, folder), path))
+    found = Accuracies(before, after, len(images))
+    if not found.holds:
+        raise ExportError(
+            f"Expected int8 to cost at most {LARGEST_LOSS:g} point of accuracy on {found.images} images. "
+            f"Received: {after:.2f} % against {before:.2f} %"
+        )
+    return found
+
+
+def _typed(job: _Job, images: np.ndarray) -> np.ndarray:
+    return np.asarray(images, np.float32) if job.preprocessing is None else pixels(images)
+
+
+_WRITERS: dict[str, Callable[[_Job, Path], None]] = {
+    "savedmodel": lambda job, path: write_savedmodel(job.traced, path, job.metadata),
+    "onnx": lambda job, path: write_onnx(job.traced, path, job.metadata, job.opset),
+    "int8": _write_int8,
+    "litert": lambda job, path: write_litert(job.traced, path),
+}
 
 
 def _move_into(source: Path, folder: Path) -> None:

@@ -38,7 +38,12 @@ class Parity(NamedTuple):
         return self.max_abs_difference <= TOLERANCE  # False for NaN
 
 
-def measure_parity(model: keras.Model, run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> Parity:
+def measure_parity(
+    model: keras.Model,
+    run: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    fed: np.ndarray | None = None,
+) -> Parity:
     """Compare `run` with `model` on `images`.
 
     The first image goes alone and the others in batches, so a file whose batch axis is not free cannot pass.
@@ -48,6 +53,7 @@ def measure_parity(model: keras.Model, run: Callable[[np.ndarray], np.ndarray], 
         run: the exported model: (batch, height, width, channels) float32 → (batch, …), see `load_savedmodel` and
             `load_onnx`.
         images: (n, height, width, channels), as the model takes them (normalised), n ≥ 1.
+        fed: the same images as the exported model takes them, if it takes them otherwise (pixels).
 
     Raises:
         ExportError: no images, images of a shape that the model does not take, or outputs of different shapes.
@@ -61,7 +67,7 @@ def measure_parity(model: keras.Model, run: Callable[[np.ndarray], np.ndarray], 
         batch = images[start:stop]
         with _full_precision():
             reference = np.asarray(model(batch, training=False))
-            exported = np.asarray(run(batch))
+            exported = np.asarray(run(batch if fed is None else fed[start:stop]))
         if exported.shape != reference.shape:
             raise ExportError(
                 f"Expected the exported model to give the shape {reference.shape}. Received: {exported.shape}"

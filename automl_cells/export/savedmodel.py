@@ -1,10 +1,11 @@
-"""Keras model → TensorFlow SavedModel, and the SavedModel run again through its serving signature."""
+"""A trace → TensorFlow SavedModel, and the SavedModel run again through its serving signature."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,29 +13,56 @@ import numpy as np
 
 from automl_cells.errors import ExportError
 from automl_cells.export.backend import check_backend
+from automl_cells.export.tracing import Trace, trace
 
 if TYPE_CHECKING:
     import keras
 
 SIGNATURE = "serving_default"
+METADATA = "assets.extra/metadata.json"
+"""Where a SavedModel may carry files of its producer; serving systems leave the folder alone."""
 
 
 def export_savedmodel(model: keras.Model, folder: str | Path) -> None:
     """Write `model` as a SavedModel: float32 ``image`` (batch, height, width, channels) → its output.
 
     Args:
-        model: a built Keras model with one input and one output.
+        model: a built functional Keras model with one input and one output.
         folder: where the SavedModel goes; must not exist yet or be empty.
 
     Raises:
-        ExportError: `folder` holds something already, or another backend than TensorFlow.
+        ExportError: `folder` holds something already, or the model cannot be traced, see `trace`.
     """
-    check_backend()
+    check_empty(Path(folder))
+    write_savedmodel(trace(model), folder, {})
+
+
+def write_savedmodel(traced: Trace, folder: str | Path, metadata: Mapping[str, str]) -> None:
+    """Write a trace as a SavedModel with the signature ``serving_default``.
+
+    The input is called ``image``, the output as in the trace. `metadata` goes to ``assets.extra/metadata.json``.
+
+    Raises:
+        ExportError: `folder` holds something already.
+    """
+    import tensorflow as tf
+
     folder = Path(folder)
+    check_empty(folder)
+    with _quiet("tensorflow", "absl"):
+        tf.saved_model.save(traced.module, str(folder), signatures={SIGNATURE: traced.concrete})
+    (folder / METADATA).parent.mkdir(exist_ok=True)
+    (folder / METADATA).write_text(json.dumps(dict(metadata), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        ExportError: it does.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise ExportError(f"Expected a folder that is empty or does not exist. Received: {folder}")
-    with _quiet("tensorflow", "absl"):
-        model.export(str(folder), format="tf_saved_model", verbose=False)
 
 
 def load_savedmodel(folder: str | Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -56,12 +84,12 @@ def load_savedmodel(folder: str | Path) -> Callable[[np.ndarray], np.ndarray]:
         raise ExportError(
             f"Expected a signature {SIGNATURE!r} with one input and one output. Received: {list(loaded.signatures)}"
         )
-    (given,) = inputs
+    ((given, spec),) = inputs.items()
     (wanted,) = serve.structured_outputs
 
     def run(images: np.ndarray) -> np.ndarray:
         # `loaded` must stay alive: the signature holds its variables by weak references only
-        return np.asarray(loaded.signatures[SIGNATURE](**{given: tf.constant(images, tf.float32)})[wanted])
+        return np.asarray(loaded.signatures[SIGNATURE](**{given: tf.constant(images, spec.dtype)})[wanted])
 
     return run
 

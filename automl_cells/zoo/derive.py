@@ -1,18 +1,20 @@
-"""Derived files: SavedModel and ONNX made from an entry, measured against it on real images.
+"""Derived files: SavedModel, ONNX, int8 and LiteRT made from an entry, measured against it on real images.
 
 They can always be made again from the immutable files, so they are listed in ``derived.json`` and not in the manifest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from automl_cells.datasets import Dataset
 from automl_cells.errors import ZooError
-from automl_cells.export import FORMATS, ExportResult, export_model, sha256_of_file
+from automl_cells.export import FORMATS, Evaluation, ExportResult, export_model, sha256_of_file
 from automl_cells.export.digests import files_below
 from automl_cells.export.exporting import PARITY_FILE
 from automl_cells.zoo.data import dataset_of
@@ -20,6 +22,14 @@ from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.manifest import DERIVED, Derived, FileRecord, now, read_document, write_document
 
 IMAGES = 64
+CALIBRATION_IMAGES = 256
+ACCURACY_IMAGES = 2000
+"""How many test images int8 is judged by: its error is then a tenth of the point that it may cost, or thereabouts."""
+
+BUILT = ("savedmodel", "onnx", "int8")
+"""What `build_entry` makes by default."""
+
+Size = tuple[int, int] | Literal["any"] | None
 
 
 def sample_images(entry: Entry, count: int = IMAGES) -> np.ndarray:
@@ -31,11 +41,7 @@ def sample_images(entry: Entry, count: int = IMAGES) -> np.ndarray:
     Raises:
         ZooError: the data set cannot be found, see `dataset_of`, or is not the same any more.
     """
-    try:
-        dataset = dataset_of(entry)
-    except ZooError as error:
-        raise ZooError(f"Other images can be given (--dataset on the command line). {error}") from None
-    return dataset.x_test[:count]
+    return _data(entry).x_test[:count]
 
 
 def export_entry(
@@ -43,48 +49,118 @@ def export_entry(
     formats: Sequence[str],
     out: str | Path,
     *,
-    images: np.ndarray | None = None,
+    data: Dataset | np.ndarray | None = None,
     opset: int = 17,
+    output: str | None = None,
+    with_preprocessing: bool = False,
+    size: Size = None,
+    watch: Callable[[str], None] = lambda what: None,
 ) -> dict[str, ExportResult]:
     """Export the model of an entry, see `automl_cells.export.export_model`.
 
+    Parity is measured on the first 64 test images. int8 is calibrated on the first 256 training images and judged by
+    the first 2,000 test images.
+
     Args:
         entry: the entry.
-        formats: among ``savedmodel`` and ``onnx``.
+        formats: among ``savedmodel``, ``onnx``, ``int8`` and ``litert``.
         out: the export folder.
-        images: real images (n, height, width, channels), raw pixels; by default `sample_images`.
+        data: real images: a data set, or, for all but int8, an array (n, height, width, channels) of raw pixels; by
+            default the data set that the entry learnt.
         opset: ONNX operator set.
+        output: ``probabilities`` or ``logits``; by default what the model gives.
+        with_preprocessing: put the normalisation into the files, which then take raw pixels as uint8.
+        size: (height, width) of the images, or ``any``; by default that of the entry. The images of `data` are
+            resized to it.
+        watch: told what is done next.
 
     Raises:
         ZooError: the weights do not load, or there are no images.
-        ExportError: see `automl_cells.export.export_model`.
+        ExportError: see `automl_cells.export.export_model`; or an array of images for int8.
         DataError: images with another number of channels.
     """
-    inputs = entry.preprocessing(sample_images(entry) if images is None else images)
-    return export_model(entry.load_model(), formats, out, images=inputs, metadata=entry.export_metadata(), opset=opset)
+    found = _data(entry) if data is None else data
+    prepare = _preparation(entry, size, with_preprocessing)
+    if isinstance(found, Dataset):
+        images = found.x_test[:IMAGES]
+        evaluation = Evaluation(
+            prepare(found.x_train[:CALIBRATION_IMAGES]),
+            prepare(found.x_test[:ACCURACY_IMAGES]),
+            found.y_test[:ACCURACY_IMAGES],
+        )
+    else:
+        images, evaluation = found, None
+    return export_model(
+        entry.load_model(size),
+        formats,
+        out,
+        images=prepare(images),
+        metadata={**entry.export_metadata(), "pixel_range": json.dumps(pixel_range(images))},
+        opset=opset,
+        output=output,
+        preprocessing=entry.preprocessing if with_preprocessing else None,
+        evaluation=evaluation if "int8" in formats else None,
+        watch=watch,
+    )
+
+
+def pixel_range(images: np.ndarray) -> list[float]:
+    """What range the pixels of a data set have, told from some of its images: 0 to 1, to 16 (the digits) or to 255.
+
+    Pixels outside all of these give their own smallest and largest value.
+    """
+    low, high = float(np.min(images)), float(np.max(images))
+    top = next((top for top in (1.0, 16.0, 255.0) if high <= top), None)
+    return [low, high] if low < 0 or top is None else [0.0, top]
+
+
+def _data(entry: Entry) -> Dataset:
+    try:
+        return dataset_of(entry)
+    except ZooError as error:
+        raise ZooError(f"Other images can be given (--dataset on the command line). {error}") from None
+
+
+def _preparation(entry: Entry, size: Size, with_preprocessing: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """From raw pixels to what an exported file takes."""
+
+    def prepare(images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        if isinstance(size, tuple) and images.shape[1:3] != size:
+            import keras
+
+            resized = keras.ops.convert_to_numpy(
+                keras.ops.image.resize(images.astype(np.float32), size, antialias=True, data_format="channels_last")
+            )
+            images = np.round(np.clip(resized, images.min(), images.max())) if with_preprocessing else resized
+        return images if with_preprocessing else entry.preprocessing(images)
+
+    return prepare
 
 
 def build_entry(
     entry: Entry,
     *,
-    images: np.ndarray | None = None,
-    formats: Sequence[str] = tuple(FORMATS),
+    data: Dataset | np.ndarray | None = None,
+    formats: Sequence[str] = BUILT,
     opset: int = 17,
+    watch: Callable[[str], None] = lambda what: None,
 ) -> dict[str, ExportResult]:
-    """Make ``savedmodel/`` and ``model.onnx`` in the folder of the entry, with ``derived.json`` about them.
+    """Make ``savedmodel/``, ``model.onnx`` and ``model.int8.onnx`` in the folder of the entry, and ``derived.json``.
 
     Args:
         entry: the entry, published or not.
-        images: real images (n, height, width, channels), raw pixels; by default `sample_images`.
-        formats: among ``savedmodel`` and ``onnx``; what was made before in other formats stays.
+        data: real images, see `export_entry`.
+        formats: as for `export_entry`; what was made before in other formats stays.
         opset: ONNX operator set.
+        watch: told what is done next.
 
     Raises:
         ZooError: see `export_entry`.
         ExportError: see `export_entry`.
         DataError: see `export_entry`.
     """
-    results = export_entry(entry, formats, entry.folder, images=images, opset=opset)
+    results = export_entry(entry, formats, entry.folder, data=data, opset=opset, watch=watch)
     weights = sha256_of_file(entry.weights)
     files, parity = _kept(entry.folder / DERIVED, weights, replaced=list(results))
     for path in [*(path for result in results.values() for path in _files_of(result.path)), entry.folder / PARITY_FILE]:

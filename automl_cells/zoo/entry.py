@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
 from automl_cells.builder import Cost, Template, cost, plan
+from automl_cells.builder import template as make_template
 from automl_cells.builder.template import from_document as template_of
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import AutoMLCellsError, ZooError
@@ -152,10 +153,14 @@ class Entry:
         """Parameters and multiply-adds, from the plan."""
         return cost(plan(self.genotype, self.template))
 
-    def load_model(self) -> keras.Model:
+    def load_model(self, size: tuple[int, int] | Literal["any"] | None = None) -> keras.Model:
         """The Keras model with its weights: float32 (batch, height, width, channels), normalised → probabilities.
 
+        Args:
+            size: (height, width) of the images, or ``any``; by default that of the entry. No weight depends on it.
+
         Raises:
+            TemplateError: a size that the network cannot have.
             ZooError: the weights are missing, damaged (against the manifest, where there is one) or of another network.
         """
         from automl_cells.builder import build
@@ -164,8 +169,12 @@ class Entry:
 
         if self.manifest is not None and (problems := check_files(self.folder, self.manifest.files)):
             raise ZooError(f"Expected the files of {self.address} as published. Received: {problems[0]}")
+        template = self.template
+        if size is not None:
+            height, width = (None, None) if size == "any" else size
+            template = make_template(template, input_shape=(height, width, template.input_shape[2]))
         try:
-            model = build(self.genotype, self.template, name=self.name)
+            model = build(self.genotype, template, name=self.name)
             load_weights(model, self.weights)
         except AutoMLCellsError as error:
             raise ZooError(f"{self.folder}: {error}") from None
@@ -180,6 +189,5 @@ class Entry:
             "genotype_sha256": self.genotype.hash.removeprefix("sha256:"),
             "input_mean": json.dumps(self.preprocessing.mean),
             "input_std": json.dumps(self.preprocessing.std),
-            "input_range": "feed (pixels - input_mean) / input_std, per channel, pixels as in the training data",
             "labels": json.dumps(self.labels, ensure_ascii=False),
         }

@@ -9,7 +9,7 @@ import pytest
 from automl_cells.errors import ExportError
 from automl_cells.export import export_onnx, load_onnx, measure_parity
 from automl_cells.export import onnx as onnx_module
-from automl_cells.export.onnx import add_metadata
+from automl_cells.export.onnx_graph import add_metadata, keep_used_domains
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,11 @@ def test_metadata_can_be_added(exported, tmp_path):
     assert (described["name"], described["version"], described["parity_max_abs"]) == ("tiny", "digits-v2", "1e-07")
 
 
-@pytest.mark.parametrize("opset", [14, 18])
+@pytest.mark.parametrize("opset", [14, 15, 18])
 def test_both_ends_of_the_opsets_agree_with_keras(model, images, tmp_path, opset):
     export_onnx(model, tmp_path / "model.onnx", metadata={}, opset=opset)
     assert measure_parity(model, load_onnx(tmp_path / "model.onnx"), images).holds
+    assert onnx.load(tmp_path / "model.onnx").opset_import[0].version == opset
 
 
 @pytest.mark.parametrize("opset", [13, 19])
@@ -78,7 +79,7 @@ def test_a_body_of_open_size_names_its_axes(make_tiny, tmp_path):
 
 
 def test_a_model_beyond_two_gigabytes_is_refused_before_anything_is_written(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_module, "MAX_BYTES", 4 * model.count_params() - 1)
+    monkeypatch.setattr(onnx_module, "MAX_BYTES", 1000)
     with pytest.raises(ExportError, match="Expected weights of at most"):
         export_onnx(model, tmp_path / "model.onnx", metadata={})
     assert list(tmp_path.iterdir()) == []
@@ -91,6 +92,28 @@ def test_the_converter_is_quiet_and_its_logger_left_as_it_was(model, tmp_path, c
     assert not [record for record in caplog.records if record.name.startswith("tf2onnx")]
     assert "tf2onnx" not in "".join(capfd.readouterr())
     assert logger.level == before
+
+
+def test_the_graph_holds_no_normalisation_and_no_foreign_operators(exported):
+    proto = onnx.load(exported)
+    operators = {node.op_type for node in proto.graph.node}
+    assert "Conv" in operators
+    assert not operators & {"BatchNormalization", "Identity"}
+    assert {node.domain for node in proto.graph.node} == {""}
+    assert [(item.domain, item.version) for item in proto.opset_import] == [("", 17)]
+    assert sum(node.op_type == "Transpose" for node in proto.graph.node) <= 2  # one in, one before the classifier
+
+
+def test_the_same_model_gives_the_same_file(model, metadata, exported, tmp_path):
+    export_onnx(model, tmp_path / "again.onnx", metadata=metadata)
+    assert (tmp_path / "again.onnx").read_bytes() == exported.read_bytes()
+
+
+def test_a_graph_with_foreign_operators_is_refused(exported):
+    proto = onnx.load(exported)
+    proto.graph.node[0].domain = "com.example"
+    with pytest.raises(ExportError, match=r"ONNX's own operators. Received: some of \['com.example'\]"):
+        keep_used_domains(proto, 17)
 
 
 def test_a_file_that_is_not_onnx_is_refused(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 
 from automl_cells.datasets import load
 from automl_cells.errors import ExportError, ZooError
-from automl_cells.export import exporting, sha256_of_file
+from automl_cells.export import exporting, load_onnx, read_metadata, sha256_of_file
 from automl_cells.zoo import Entry, Shelf, build_entry, export_entry, sample_images
+from automl_cells.zoo.derive import pixel_range
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,11 @@ def built(tmp_path_factory, run):
 def test_derived_files_agree_and_are_listed(built):
     shelf, results = built
     entry = shelf.find("tiny_blocks")
-    assert {form: result.parity.images for form, result in results.items()} == {"savedmodel": 64, "onnx": 64}
+    assert {form: result.parity.images for form, result in results.items()} == {
+        "savedmodel": 64,
+        "onnx": 64,
+        "int8": 64,
+    }
     derived = json.loads((entry.folder / "derived.json").read_text())
     assert derived["weights_sha256"] == sha256_of_file(entry.weights)
     assert derived["files"]["model.onnx"]["sha256"] == results["onnx"].sha256
@@ -63,8 +68,8 @@ def test_damaged_and_missing_derived_files_are_found(built):
 def test_one_format_can_be_made_after_the_other(shelf):
     entry = shelf.find("tiny_blocks")
     images = load("digits").x_train[:3]
-    build_entry(entry, formats=["onnx"], images=images)
-    build_entry(entry, formats=["savedmodel"], images=images[:2])
+    build_entry(entry, formats=["onnx"], data=images)
+    build_entry(entry, formats=["savedmodel"], data=images[:2])
     derived = json.loads((entry.folder / "derived.json").read_text())
     assert {form: what["images"] for form, what in derived["parity"].items()} == {"onnx": 3, "savedmodel": 2}
     assert shelf.verify() == []
@@ -95,3 +100,30 @@ def test_a_failed_export_leaves_the_entry_as_it_was(shelf, monkeypatch):
         build_entry(shelf.find("tiny_blocks"), formats=["onnx"])
     assert shelf.verify() == []
     assert sorted(path.name for path in (shelf.folder / "tiny_blocks").iterdir()) == ["digits-v1"]
+
+
+def test_an_entry_is_exported_for_images_of_another_size_and_of_any(run, tmp_path):
+    entry = Entry.read(run / "entry")
+    other = export_entry(entry, ["onnx"], tmp_path / "other", size=(12, 16))["onnx"].path
+    open_size = export_entry(entry, ["onnx"], tmp_path / "any", size="any")["onnx"].path
+    shapes = [onnxruntime.InferenceSession(str(path)).get_inputs()[0].shape for path in (other, open_size)]
+    assert shapes == [["batch", 12, 16, 1], ["batch", "height", "width", 1]]
+    images = np.random.default_rng(0).normal(size=(2, 12, 16, 1)).astype(np.float32)
+    np.testing.assert_allclose(load_onnx(other)(images), load_onnx(open_size)(images), atol=1e-5)
+
+
+def test_a_file_with_its_preprocessing_takes_the_pixels_of_the_data_set(run, tmp_path):
+    entry = Entry.read(run / "entry")
+    path = export_entry(entry, ["onnx"], tmp_path / "out", with_preprocessing=True)["onnx"].path
+    images = load("digits").x_test[:9]
+    expected = entry.load_model()(entry.preprocessing(images), training=False)
+    np.testing.assert_allclose(load_onnx(path)(images.astype(np.uint8)), expected, atol=1e-5)
+    assert json.loads(read_metadata(path)["pixel_range"]) == [0, 16]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 0.9, [0, 1]), (0, 1, [0, 1]), (0, 15, [0, 16]), (3, 200, [0, 255]), (-1, 1, [-1, 1]), (0, 4095, [0, 4095])],
+)
+def test_the_range_of_pixels_is_told_from_some_of_them(low, high, expected):
+    assert pixel_range(np.linspace(low, high, 12).reshape(3, 2, 2, 1)) == expected
