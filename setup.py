@@ -6,6 +6,22 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+DERIVED = {"derived.json", "parity.json", ".lock"}  # what `zoo build` makes, and the lock of the shelf
+
+
+def shelf() -> list[tuple[str, list[str]]]:
+    """The shelf of this release without derived files, for `automl_cells.zoo.default_shelf`.
+
+    Below the prefix it is not called "zoo": with `pip install --user` that would be the user's own shelf.
+    """
+    folders: dict[str, list[str]] = {}
+    for path in sorted([*HERE.glob("zoo/*.json"), *HERE.glob("zoo/*.md"), *HERE.glob("zoo/*/*-v*/*")]):
+        if path.is_file() and path.name not in DERIVED and path.suffix not in (".onnx", ".tflite"):
+            place = Path("share", "automl_cells", "shelf", *path.parent.relative_to(HERE / "zoo").parts)
+            folders.setdefault(place.as_posix(), []).append(path.relative_to(HERE).as_posix())
+    return list(folders.items())
+
+
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "automl_cells" / "__init__.py").read_text())[1]
 
 setup(
@@ -18,11 +34,12 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["automl_cells", "automl_cells.*"]),
     package_data={"automl_cells": ["py.typed", "**/*.json"]},
+    data_files=shelf(),
     entry_points={"console_scripts": ["automl-cells = automl_cells.cli.main:main"]},
     # Lower bounds are the oldest releases whose features are used; constraints.txt holds the exact set that is tested.
     install_requires=[
         "filelock>=3.12",  # one driver a run folder, one publisher a shelf
-        "fsspec[http]>=2024.10",  # shelves at https://; s3:// needs s3fs, gs:// gcsfs, hf:// huggingface_hub
+        "fsspec>=2025.2",  # shelves in stores; s3:// needs s3fs too, gs:// gcsfs, hf:// huggingface_hub
         "h5py>=3.11",  # weights files
         "keras>=3.11",  # models; Model.export(format="onnx", opset_version=…)
         "matplotlib>=3.8",  # search curves
@@ -54,7 +71,7 @@ setup(
             "pytest-cov>=5.0",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
-            "s3fs>=2024.10",  # shelves at s3://
+            "s3fs>=2025.2",  # shelves at s3://
         ],
     },
     classifiers=[

@@ -1,5 +1,6 @@
 """``python tools/benchmark.py NAME [--json FILE]``: measurements that the documentation quotes.
 
+deploy    our exports against plain Keras exports, int8 against float32 (about 2 minutes)
 loop      milliseconds a trial of the search loop itself: an evaluator that returns at once, journal included
 nasnet    NASNet-A mobile against keras.applications': build, training step, inference (about 2 minutes)
 tabular   search strategies compared on NAS-Bench-201 (about 5 minutes on two cores; --help for the options)
@@ -104,7 +105,19 @@ def nasnet_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=8, help="images a step")
 
 
+def deploy_options(parser: argparse.ArgumentParser) -> None:
+    """See ``tools/benchmark_deploy.py``."""
+    parser.add_argument("--rounds", type=int, default=60, help="timed runs of each file")
+    parser.add_argument("--exports", type=int, default=1, help="exports by each")
+
+
 BENCHMARKS = {
+    "deploy": Benchmark(
+        lambda options: in_its_own_process(
+            "benchmark_deploy.py", "--rounds", options.rounds, "--exports", options.exports
+        ),
+        deploy_options,
+    ),
     "loop": Benchmark(lambda options: loop()),
     "nasnet": Benchmark(
         lambda options: in_its_own_process("benchmark_nasnet.py", "--rounds", options.rounds, "--batch", options.batch),

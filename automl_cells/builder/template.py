@@ -207,4 +207,6 @@ def from_document(document: Any) -> Template:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         received = json.dumps(first["input"], default=str)
-        raise TemplateError(f"Expected a template with a valid {where}: {first['msg']}. Received: {received}") from None
+        raise TemplateError(
+            f"Expected a template with a valid {where}: {first['msg']}. Received: {received:.80}"
+        ) from None

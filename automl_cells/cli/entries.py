@@ -13,14 +13,18 @@ from automl_cells.search.api import provenance
 from automl_cells.search.run_folder import JOURNAL
 
 if TYPE_CHECKING:
-    from automl_cells.zoo import Shelf
+    from automl_cells.zoo import RemoteShelf, Shelf
 
 
-def shelf_of(folder: Path | None) -> Shelf:
-    """The shelf that ``--shelf`` means."""
-    from automl_cells.zoo import Shelf, default_shelf
+def shelf_of(address: str | None) -> Shelf | RemoteShelf:
+    """The shelf that ``--shelf`` means.
 
-    return default_shelf() if folder is None else Shelf(folder)
+    Raises:
+        ZooError: not an address, or a package is missing for it.
+    """
+    from automl_cells.zoo import default_shelf, open_shelf
+
+    return default_shelf() if address is None else open_shelf(address)
 
 
 def best_of(run: Path) -> tuple[Genotype, dict[str, Any]]:
@@ -37,7 +41,7 @@ def best_of(run: Path) -> tuple[Genotype, dict[str, Any]]:
     return found[0].genotype, provenance(settings, found[0], trials)
 
 
-def genotype_of(word: str, shelf: Path | None = None) -> tuple[Genotype, dict[str, Any]]:
+def genotype_of(word: str, shelf: str | None = None) -> tuple[Genotype, dict[str, Any]]:
     """The genotype, with its provenance, of a published name, a genotype file, a run folder or a zoo entry.
 
     Raises:
@@ -50,9 +54,12 @@ def genotype_of(word: str, shelf: Path | None = None) -> tuple[Genotype, dict[st
     if (path / JOURNAL).is_file():
         return best_of(path)
     from automl_cells.zoo import resolve
+    from automl_cells.zoo.store import UnreachableError
 
     try:
         entry = resolve(word, shelf_of(shelf))
+    except UnreachableError:
+        raise
     except ZooError:
         raise GenotypeError(
             f"Expected a genotype file, one of the published genotypes {published_names()}, a run folder or a zoo "

@@ -47,6 +47,7 @@ app.command()(finetune.finetune)
 app.command("finetune-top")(train.finetune_top)
 app.command()(export.export)
 zoo.zoo.command()(store.publish)
+zoo.zoo.command()(store.pull)
 app.add_typer(zoo.zoo, name="zoo")
 
 

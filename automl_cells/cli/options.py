@@ -138,8 +138,13 @@ DataDir = Annotated[
     ),
 ]
 Shelf = Annotated[
-    Path | None,
-    typer.Option("--shelf", help="The shelf. [default: $AUTOML_CELLS_ZOO, else the package's own]", show_default=False),
+    str | None,
+    typer.Option(
+        "--shelf",
+        metavar="STORE",
+        help="The shelf: a folder, or https://, s3://, … [default: $AUTOML_CELLS_ZOO, else the package's own]",
+        show_default=False,
+    ),
 ]
 Template = Annotated[str, typer.Option(help="Frame of the network: cifar, imagenet, imagenet_mobile.")]
 Repeats = Annotated[

@@ -2,30 +2,138 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_cells.cli.console import say
+from automl_cells.cli.console import error_console, say
+from automl_cells.cli.export import ImagesOption, images_of, watching
 from automl_cells.cli.quiet import import_framework
+from automl_cells.errors import AutoMLCellsError
+
+if TYPE_CHECKING:
+    from automl_cells.datasets import Dataset
+    from automl_cells.zoo import Entry
 
 
 def publish(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training.")],
-    to: Annotated[Path, typer.Option(help="The shelf.")],
+    to: Annotated[str, typer.Option(metavar="STORE", help="A folder, or s3://, gs://, hf:// …")],
     name: Annotated[str | None, typer.Option(help="Another name.", show_default=False)] = None,
     tag: Annotated[str | None, typer.Option(help="Another tag.", show_default=False)] = None,
+    version: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Refuse any other version.", show_default=False)
+    ] = None,
+    changes: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What changed since the version before.", show_default=False)
+    ] = None,
+    derived: Annotated[
+        bool, typer.Option("--derived", help="Upload the files that zoo build made of RUN too (to a store).")
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="SEARCH", help="A random search to compare the one of RUN with.", show_default=False),
+    ] = None,
+    dataset: ImagesOption = None,
+    exports: Annotated[
+        bool, typer.Option("--exports/--no-exports", help="Measure how exports agree with Keras, for the card.")
+    ] = True,
 ) -> None:
-    """Put a trained model on a shelf as the next version of its name and tag."""
-    from automl_cells.zoo import Shelf
-    from automl_cells.zoo.locate import resolve
+    """Put a trained model on a shelf as the next version of its name and tag.
 
-    resolve(run)  # a wrong folder is refused before the framework is imported
+    Its card states how exports agree with Keras on images of the data set it learnt, if they are at hand.
+    """
+    from automl_cells.zoo import Entry, RemoteShelf, open_shelf
+    from automl_cells.zoo.shelf import entry_folder
+
+    shelf = open_shelf(to)
+    if derived and not isinstance(shelf, RemoteShelf):
+        raise AutoMLCellsError(
+            f"Expected --derived with a store; zoo build --shelf {to} makes them. Received: a folder"
+        )
+    entry = Entry.read(entry_folder(run))  # a wrong folder is refused before the framework is imported
+    data = images_of(dataset)
     import_framework()  # a shelf takes only what loads
-    publication = Shelf(to).publish(run, name=name, tag=tag)
-    if publication.created:
-        say(f"Published {publication.address}: {publication.folder}")
+    if entry.manifest is None:
+        _prove(entry, baseline, exports, data)
+    if isinstance(shelf, RemoteShelf):
+        with _shown("publishing") as progress:
+            publication = shelf.publish(run, name, tag, version, changes, progress)
+            if derived:
+                shelf.add_derived(entry, publication.address, progress)
     else:
-        say(f"Published before, byte for byte, as {publication.address}: {publication.folder}")
-    say(f"Next: automl-cells zoo build {publication.address} --shelf {to}")
+        publication = shelf.publish(run, name, tag, version, changes)
+    if publication.created:
+        say(f"Published {publication.address}: {publication.place}")
+    else:
+        say(f"Published before, byte for byte, as {publication.address}: {publication.place}")
+    if isinstance(shelf, RemoteShelf):
+        say(f"Next: automl-cells zoo pull {publication.address} --from {to}")
+    else:
+        say(f"Next: automl-cells zoo build {publication.address} --shelf {to}")
+
+
+def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | None) -> None:
+    """Measure what the card shall state, unless it was measured before."""
+    from automl_cells.zoo import add_baseline, add_exports
+    from automl_cells.zoo.data import MissingDataError
+    from automl_cells.zoo.evidence import EXPORTS
+
+    if baseline is not None:
+        add_baseline(entry.folder, baseline)
+    if not exports or (EXPORTS in entry.metrics and data is None):
+        return
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        say("The card will not state how exports agree with Keras: that needs KERAS_BACKEND=tensorflow.")
+        return
+    try:
+        with watching("Measuring exports") as watch:
+            add_exports(entry.folder, data, watch)
+    except MissingDataError as error:
+        say(f"The card will not state how exports agree with Keras. {error}")
+
+
+def pull(
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="name, name/tag or name/tag-vN.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="STORE", help="A folder, or https://, s3://, gs://, hf:// …")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="The shelf that gets a copy. [default: the cache]", show_default=False),
+    ] = None,
+    derived: Annotated[bool, typer.Option("--derived", help="Pull SavedModel and ONNX files too.")] = False,
+) -> None:
+    """Bring a trained model from a store to this machine; every file is checked against its SHA-256."""
+    from automl_cells.zoo import pull as pull_entry
+
+    with _shown(entry) as progress:
+        found = pull_entry(entry, source, to, derived, progress)
+    say(f"{found.address}: {found.folder}")
+    say(f"Next: automl-cells zoo show {found.address} --shelf {source if to is None else to}")
+
+
+@contextmanager
+def _shown(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar of bytes, speed and time left on standard error, if that is a terminal."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = error_console()
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from automl_cells.errors import ExportError
-from automl_cells.export.onnx_graph import check_and_save, describe, keep_used_domains, read_metadata
+from automl_cells.export.onnx_graph import check_and_save, describe, keep_used_domains, one_line, read_metadata
 
 LARGEST_LOSS = 1.0
 """Points of accuracy that int8 may cost."""
@@ -106,7 +106,7 @@ def write_int8(source: str | Path, path: str | Path, calibration: np.ndarray, me
                 weight_type=QuantType.QInt8,
             )
         except (ValueError, RuntimeError, KeyError, AttributeError) as error:
-            raise ExportError(f"Expected a graph that ONNX Runtime can quantise. Received: {error!s:.300}") from None
+            raise ExportError(f"Expected a graph that ONNX Runtime can quantise. Received: {one_line(error)}") from None
         finally:
             logger.setLevel(level)
         result = onnx.load(str(quantised))

@@ -14,6 +14,7 @@ import numpy as np
 
 from automl_cells.errors import ExportError
 from automl_cells.export.backend import check_backend
+from automl_cells.export.onnx_graph import one_line
 from automl_cells.export.tracing import Trace
 from automl_cells.files import write_atomically
 
@@ -31,7 +32,7 @@ def write_litert(traced: Trace, path: str | Path) -> None:
         try:
             content = converter.convert()
         except Exception as error:  # the converter's exceptions have no public base class
-            raise ExportError(f"Expected operators that LiteRT has. Received: {error!s:.300}") from None
+            raise ExportError(f"Expected operators that LiteRT has. Received: {one_line(error)}") from None
     write_atomically(path, content)
 
 
@@ -49,7 +50,7 @@ def load_litert(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
             interpreter = tf.lite.Interpreter(model_path=str(path), num_threads=1)
             interpreter.allocate_tensors()  # says which delegate it uses, once
         except (ValueError, RuntimeError) as error:
-            raise ExportError(f"Expected a LiteRT file. Received: {path} ({error!s:.200})") from None
+            raise ExportError(f"Expected a LiteRT file. Received: {path} ({one_line(error)})") from None
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ExportError(

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl_cells.errors import ExportError
-from automl_cells.export.onnx_graph import check_and_save, describe, keep_used_domains, name_borders, tidy_names
+from automl_cells.export.onnx_graph import (
+    check_and_save,
+    describe,
+    keep_used_domains,
+    name_borders,
+    one_line,
+    tidy_names,
+)
 from automl_cells.export.tracing import INPUT, Trace, trace
 
 if TYPE_CHECKING:
@@ -119,7 +126,8 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[np.ndarray], np.n
         threads: how many threads share the work of an operator.
 
     Raises:
-        ExportError: not an ONNX file with one input of images and one output.
+        ExportError: not an ONNX file with one input of images and one output; also when it is run on images of another
+            shape.
     """
     import onnxruntime
 
@@ -129,7 +137,7 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[np.ndarray], np.n
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
-        raise ExportError(f"Expected an ONNX file. Received: {path} ({error!s:.200})") from None
+        raise ExportError(f"Expected an ONNX file. Received: {path} ({one_line(error)})") from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _TYPES:
         raise ExportError(
@@ -139,7 +147,13 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[np.ndarray], np.n
     given, wanted, dtype = inputs[0].name, outputs[0].name, _TYPES[inputs[0].type]
 
     def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(session.run([wanted], {given: np.asarray(images, dtype)})[0])
+        try:
+            return np.asarray(session.run([wanted], {given: np.asarray(images, dtype)})[0])
+        except Exception as error:
+            raise ExportError(
+                f"Expected images of shape {inputs[0].shape} that {path} can be run on. "
+                f"Received: {np.shape(images)} ({one_line(error)})"
+            ) from None
 
     return run
 

@@ -131,10 +131,23 @@ def add_metadata(path: str | Path, metadata: Mapping[str, str]) -> None:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The ``metadata_props`` of an ONNX file."""
-    import onnx
+    """The ``metadata_props`` of an ONNX file.
 
-    return _metadata(onnx.load(str(path), load_external_data=False))
+    Raises:
+        ExportError: not an ONNX file.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _metadata(onnx.load(str(path), load_external_data=False))
+    except (DecodeError, OSError) as error:
+        raise ExportError(f"Expected an ONNX file. Received: {path} ({one_line(error)})") from None
+
+
+def one_line(error: Exception) -> str:
+    """What a library says is wrong, short and on one line."""
+    return " ".join(str(error).split())[:200]
 
 
 def _metadata(proto: Any) -> dict[str, str]:

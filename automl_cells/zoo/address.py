@@ -28,6 +28,11 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name}/{self.tag}-v{self.version}"
 
+    @property
+    def folder(self) -> str:
+        """Path of the entry's folder on every shelf."""
+        return str(self)
+
     @classmethod
     def parse(cls, text: str) -> Address:
         """The inverse of ``str``.

@@ -1,30 +1,24 @@
 """One function per named structure, with the signature and behaviour of ``keras.applications``.
 
-All are made by `constructor` from ``structures.json``; what they do is in `_instantiate`.
+All are made by `constructor` from ``structures.json``; what they do is in `automl_cells.zoo.instantiate`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from automl_cells.builder import feature_maps, plan
-from automl_cells.builder import template as make_template
 from automl_cells.builder.cell_network import smallest_image
 from automl_cells.builder.template import CellTemplate
-from automl_cells.errors import TemplateError, ZooError
+from automl_cells.errors import ZooError
+from automl_cells.zoo.instantiate import MIN_SIZE, Shape, Wanted, instantiate
 from automl_cells.zoo.structures import Structure, structure
 
 if TYPE_CHECKING:
     import keras
-
-    from automl_cells.zoo.pretrained import Pretrained
-
-MIN_SIZE = 8
-"""Smallest height and width of an image: below it the last stages would see a single pixel from early on."""
-
-Shape = tuple[int | None, int | None, int]
+    import numpy as np
 
 
 _OFFICIAL = """
@@ -36,7 +30,15 @@ _OFFICIAL = """
 
 
 class Constructor(Protocol):
-    """What the functions of this module can be called with."""
+    """What the functions of this module can be called with, and what they carry.
+
+    Attributes:
+        preprocess_input: (x, data_format=None, *, weights=tag): raw pixels as those weights want them.
+        decode_predictions: (preds, top=5, *, weights=tag): the best classes by name.
+    """
+
+    preprocess_input: Callable[..., Any]
+    decode_predictions: Callable[..., list[list[tuple[int | str, str, float]]]]
 
     def __call__(
         self,
@@ -49,6 +51,7 @@ class Constructor(Protocol):
         classifier_activation: str | None = ...,
         name: str | None = ...,
         *,
+        num_classes: int | None = ...,
         repeats: int | None = ...,
         filters: Sequence[int] | None = ...,
         filter_multiplier: float | None = ...,
@@ -76,29 +79,51 @@ def constructor(structure_name: str) -> Constructor:
         classifier_activation: str | None = "softmax",
         name: str | None = made.name,
         *,
+        num_classes: int | None = None,
         repeats: int | None = None,
         filters: Sequence[int] | None = None,
         filter_multiplier: float | None = None,
         features: bool = False,
     ) -> keras.Model:
-        sizes = {"repeats": repeats, "filters": filters, "filter_multiplier": filter_multiplier}
-        return _instantiate(
-            made,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            input_shape=input_shape,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
-            name=name,
-            sizes={size: value for size, value in sizes.items() if value is not None},
-            features=features,
+        pretrained = None
+        wanted = Wanted(
+            include_top,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            num_classes,
+            classifier_activation,
+            name,
+            features,
         )
+        sizes = {"repeats": repeats, "filters": filters, "filter_multiplier": filter_multiplier}
+        sizes = {size: value for size, value in sizes.items() if value is not None}
+        if weights is not None:
+            from automl_cells.zoo.pretrained import find_weights
 
+            if sizes:
+                raise ZooError(f"Expected weights=None with {', '.join(sizes)}. Received: weights={str(weights)!r}")
+            pretrained = find_weights(made, weights, wanted.old_top)
+        return instantiate(made.load_genotype(), made.make_template(), wanted, pretrained, sizes)
+
+    def preprocess_input(x: Any, data_format: str | None = None, *, weights: str) -> np.ndarray:
+        """As `automl_cells.zoo.preprocess_input`, for the weights of that tag."""
+        from automl_cells.zoo import predictions
+
+        return predictions.preprocess_input(x, f"{made.name}/{weights}", data_format)
+
+    def decode_predictions(preds: Any, top: int = 5, *, weights: str) -> list[list[tuple[int | str, str, float]]]:
+        """As `automl_cells.zoo.decode_predictions`, for the weights of that tag."""
+        from automl_cells.zoo import predictions
+
+        return predictions.decode_predictions(preds, f"{made.name}/{weights}", top)
+
+    construct.preprocess_input = preprocess_input  # type: ignore[attr-defined]
+    construct.decode_predictions = decode_predictions  # type: ignore[attr-defined]
     construct.__name__ = construct.__qualname__ = made.name
     construct.__doc__ = _document(made)
-    return construct
+    return cast(Constructor, construct)
 
 
 def _document(made: Structure) -> str:
@@ -129,6 +154,7 @@ def _document(made: Structure) -> str:
         classes: number of classes; with weights and the top, that of the weights.
         classifier_activation: `None` gives logits; with weights `None` or `"softmax"`. Ignored without the top.
         name: name of the model.
+        num_classes: put a new classifier for so many classes, with random weights, on the pretrained body.
         repeats: {unit}s a stage. This and the next two need `weights=None`.
         filters: filters of each stage.
         filter_multiplier: scales the filters of every stage.
@@ -136,7 +162,8 @@ def _document(made: Structure) -> str:
             downsampling and the last of all, for detection and segmentation. {_scales(made)}
 
     Returns:
-        A `keras.Model`, float32 images (batch, height, width, channels) to (batch, classes) with the top.
+        A `keras.Model`, float32 images (batch, height, width, channels) to (batch, classes) with the top. Pixels and
+        names: `{made.name}.preprocess_input(x, weights="tag")`, `{made.name}.decode_predictions(preds, weights="tag")`.
 
     Raises:
         ZooError: weights that nobody has published, or that do not fit what else was asked for.
@@ -148,90 +175,6 @@ def _scales(made: Structure) -> str:
     maps = feature_maps(plan(made.load_genotype(), made.make_template(), include_top=False, features=True))
     strides = ", ".join(str(each.stride) for each in maps)
     return f"Their strides are\n            {strides}, their channels {', '.join(str(each.shape[2]) for each in maps)}."
-
-
-def _instantiate(
-    made: Structure,
-    *,
-    include_top: bool,
-    weights: str | Path | None,
-    input_tensor: Any,
-    input_shape: Shape | None,
-    pooling: str | None,
-    classes: int,
-    classifier_activation: str | None,
-    name: str | None,
-    sizes: dict[str, Any],
-    features: bool,
-) -> keras.Model:
-    # Here and not above: `import automl_cells.zoo` must not import Keras.
-    from automl_cells.builder import build
-
-    pretrained = None
-    default: Shape = made.input_shape
-    if weights is not None:
-        from automl_cells.zoo.pretrained import find_weights
-
-        if sizes:
-            raise ZooError(f"Expected weights=None with {', '.join(sizes)}. Received: weights={str(weights)!r}")
-        pretrained = find_weights(made, weights, include_top)
-        if pretrained.entry is not None:
-            default = pretrained.entry.template.input_shape
-        if include_top:
-            _check_top(pretrained, classes, classifier_activation)
-    shape = _input_shape(input_shape, input_tensor, default, include_top, fixed_channels=pretrained is not None)
-    frame = make_template(made.make_template(), input_shape=shape, classes=classes if include_top else None, **sizes)
-    model = build(
-        made.load_genotype(),
-        frame,
-        include_top=include_top,
-        pooling=None if include_top else pooling,
-        features=features,
-        classifier_activation=classifier_activation,
-        input_tensor=input_tensor,
-        name=name,
-    )
-    if pretrained is not None:
-        from automl_cells.zoo.pretrained import load_pretrained
-
-        load_pretrained(model, pretrained, include_top)
-    return model
-
-
-def _check_top(pretrained: Pretrained, classes: int, classifier_activation: str | None) -> None:
-    if pretrained.classes is not None and classes != pretrained.classes:
-        raise ZooError(
-            f"Expected classes={pretrained.classes} with include_top=True and the weights "
-            f"{pretrained.file.name if pretrained.entry is None else pretrained.file.parent.name}. Received: {classes}"
-        )
-    if classifier_activation not in (None, "softmax"):
-        raise ZooError(
-            f"Expected classifier_activation None or 'softmax' with weights. Received: {classifier_activation!r}"
-        )
-
-
-def _input_shape(given: Shape | None, tensor: Any, default: Shape, include_top: bool, fixed_channels: bool) -> Shape:
-    """The image shape to build for, checked as ``keras.applications`` does.
-
-    Raises:
-        TemplateError: not three sizes, too small, not that of the tensor, or other channels than the weights have.
-    """
-    channels = default[2]
-    of_tensor = None if tensor is None else tuple(tensor.shape[1:])
-    shape: Any = given if given is not None else of_tensor
-    if shape is None:
-        shape = default if include_top else (None, None, channels)
-    shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    if len(shape) != 3 or not all(size is None or type(size) is int for size in shape) or shape[2] is None:
-        raise TemplateError(f"Expected input_shape as (height, width, channels). Received: {shape}")
-    if any(size is not None and size < MIN_SIZE for size in shape[:2]):
-        raise TemplateError(f"Expected an input size of at least {MIN_SIZE}x{MIN_SIZE}. Received: input_shape={shape}")
-    if of_tensor is not None and shape != of_tensor:
-        raise TemplateError(f"Expected the input_shape of input_tensor, {of_tensor}. Received: {shape}")
-    if fixed_channels and shape[2] != channels:
-        raise TemplateError(f"Expected images with the {channels} channels of the weights. Received: {shape}")
-    height, width, depth = shape
-    return height, width, depth
 
 
 blockqnn_imagenet = constructor("blockqnn_imagenet")

@@ -118,7 +118,8 @@ def _data(entry: Entry) -> Dataset:
     try:
         return dataset_of(entry)
     except ZooError as error:
-        raise ZooError(f"Other images can be given (--dataset on the command line). {error}") from None
+        # of the same type: that the data are only missing is something a caller may want to know
+        raise type(error)(f"Other images can be given (--dataset on the command line). {error}") from None
 
 
 def _preparation(entry: Entry, size: Size, with_preprocessing: bool) -> Callable[[np.ndarray], np.ndarray]:

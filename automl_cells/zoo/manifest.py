@@ -12,10 +12,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+)
 
 from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
@@ -26,6 +35,7 @@ MANIFEST = "manifest.json"
 DERIVED = "derived.json"
 INDEX = "index.json"
 MAX_DOCUMENT_BYTES = 16_000_000
+MAX_CHANGES = 500
 MAX_FILE_BYTES = 8_000_000_000  # float32 weights of the largest network that the builder builds
 
 # Every segment starts with a letter, digit or '_': neither '..' nor an absolute path nor a hidden file can be written.
@@ -55,10 +65,44 @@ class FileRecord(_Data):
         return cls(sha256=sha256_of_file(path), bytes=path.stat().st_size)
 
 
-Files = Annotated[dict[FilePath, FileRecord], Field(min_length=1, max_length=1000)]
+def _one_place_each(files: dict[str, FileRecord]) -> dict[str, FileRecord]:
+    """Refuse two names of one place: such as differ in case only, a file that is a folder, the manifest itself."""
+    places = {MANIFEST, DERIVED}
+    folders = {parent.as_posix().lower() for name in files for parent in PurePosixPath(name).parents}
+    for name in files:
+        if name.lower() in places | folders:
+            raise ValueError(f"{name} would overwrite another file")
+        places.add(name.lower())
+    return files
 
 
-class Manifest(_Data):
+def _once_each(entries: tuple[IndexItem, ...]) -> tuple[IndexItem, ...]:
+    """Refuse two entries of the same address."""
+    seen: set[Address] = set()
+    for item in entries:
+        if item.address in seen:
+            raise ValueError(f"{item.address} stands there twice")
+        seen.add(item.address)
+    return entries
+
+
+Files = Annotated[dict[FilePath, FileRecord], Field(min_length=1, max_length=1000), AfterValidator(_one_place_each)]
+
+
+class _Changing(_Data):
+    """What may say how an entry differs from the version before."""
+
+    changes: Annotated[str, Field(min_length=1, max_length=MAX_CHANGES)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `changes` out where there are none: documents from before the field stay byte for byte the same."""
+        document: dict[str, Any] = handler(self)
+        changes = document.pop("changes")
+        return document if changes is None else {**document, "changes": changes}
+
+
+class Manifest(_Changing):
     """``manifest.json``: an entry as it was published; none of `files` may ever change."""
 
     format: Literal["automl_cells/manifest"] = "automl_cells/manifest"
@@ -87,7 +131,7 @@ class Derived(_Data):
     files: Files
 
 
-class IndexItem(_Data):
+class IndexItem(_Changing):
     """One line of ``index.json``."""
 
     name: Word
@@ -111,7 +155,7 @@ class Index(_Data):
 
     format: Literal["automl_cells/index"] = "automl_cells/index"
     format_version: Annotated[Literal[1], Field(alias="version")] = 1
-    entries: Annotated[tuple[IndexItem, ...], Field(max_length=50_000)] = ()
+    entries: Annotated[tuple[IndexItem, ...], Field(max_length=50_000), AfterValidator(_once_each)] = ()
 
 
 def now() -> datetime:
@@ -137,34 +181,57 @@ def read_bytes(path: Path, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
     return content
 
 
+def parse_json(content: bytes, where: object) -> Any:
+    """The JSON document in `content`; `where` it was read is for the message.
+
+    Raises:
+        ZooError: not JSON.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        found = "a page of HTML or XML" if content.lstrip()[:1] == b"<" else str(error) or type(error).__name__
+        raise ZooError(f"Expected JSON in {where}. Received: {found}") from None
+
+
+def parse_document(content: bytes, kind: type[Document], where: object) -> Document:
+    """A validated document from the bytes of it.
+
+    Raises:
+        ZooError: not JSON, or a field is missing, unknown or out of range; the message names it.
+    """
+    document = parse_json(content, where)
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "document"
+        raise ZooError(
+            f"Expected a valid {place:.200} in {where}: {first['msg']}. Received: {first['input']!r:.80}"
+        ) from None
+
+
 def read_json(path: Path) -> Any:
     """The JSON document in a file.
 
     Raises:
         ZooError: as `read_bytes`, or not JSON.
     """
-    content = read_bytes(path)
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ZooError(f"Expected JSON in {path}. Received: {str(error) or type(error).__name__}") from None
+    return parse_json(read_bytes(path), path)
 
 
 def read_document(path: Path, kind: type[Document]) -> Document:
     """A validated document.
 
     Raises:
-        ZooError: as `read_json`, or a field is missing, unknown or out of range; the message names it.
+        ZooError: as `read_bytes` and `parse_document`.
     """
-    document = read_json(path)
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "document"
-        raise ZooError(
-            f"Expected a valid {where} in {path}: {first['msg']}. Received: {first['input']!r:.80}"
-        ) from None
+    return parse_document(read_bytes(path), kind, path)
+
+
+def serialize(document: BaseModel) -> bytes:
+    """The bytes that a document is written as."""
+    return (document.model_dump_json(indent=1, by_alias=True) + "\n").encode()
 
 
 def write_document(path: Path, document: BaseModel) -> None:
@@ -173,4 +240,4 @@ def write_document(path: Path, document: BaseModel) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
-    write_atomically(path, document.model_dump_json(indent=1, by_alias=True) + "\n")
+    write_atomically(path, serialize(document))

@@ -71,6 +71,15 @@ def find_weights(structure: Structure, weights: str | Path, include_top: bool) -
             f"Expected weights of the structure {structure.name}. Received: {weights}, with another "
             f"{', '.join(different)}"
         )
+    return pretrained_of(entry)
+
+
+def pretrained_of(entry: Entry) -> Pretrained:
+    """The weights of an entry, if its files are as they were published.
+
+    Raises:
+        ZooError: they are not.
+    """
     if entry.manifest is not None and (problems := check_files(entry.folder, entry.manifest.files)):
         raise ZooError(f"Expected the files of {entry.address} as published. Received: {problems[0]}")
     return Pretrained(entry.weights, entry, classes=entry.template.classes)
@@ -124,6 +133,6 @@ def _published(structure: Structure, tag: str) -> Entry:
         form = "" if re.fullmatch(rf"{WORD}(-v[0-9]+)?", tag) else " (and no such file or entry folder)"
         raise ZooError(
             f"Expected weights=None, the path of a weights file or an entry folder, or the tag of weights of "
-            f"{structure.name} on the shelf {shelf.folder} (there: {what}). Received: {tag}{form}"
+            f"{structure.name} on the shelf {shelf.place} (there: {what}). Received: {tag}{form}"
         )
     return shelf.find(f"{structure.name}/{tag}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +15,34 @@ from automl_cells.genotypes.drawing import draw_svg
 from automl_cells.zoo.address import Address
 from automl_cells.zoo.card import card
 from automl_cells.zoo.entry import CARD, DRAWING, HISTORY, MODEL, REQUIRED, Entry
-from automl_cells.zoo.manifest import MANIFEST, MAX_FILE_BYTES, FileRecord, Manifest, now, read_json, write_document
+from automl_cells.zoo.manifest import (
+    MANIFEST,
+    MAX_CHANGES,
+    MAX_FILE_BYTES,
+    FileRecord,
+    IndexItem,
+    Manifest,
+    now,
+    read_json,
+    write_document,
+)
 
 STAGED = ".partial-"
 """How the names of unfinished folders start; nothing that starts so is ever listed."""
+
+
+@contextmanager
+def hidden_folder(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder` that no shelf lists; removed when the block ends, unless it was renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=folder, prefix=STAGED))
+    try:
+        stage.chmod(folder.stat().st_mode & 0o777)  # mkdtemp makes folders that only their owner can enter
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 @contextmanager
@@ -27,10 +51,7 @@ def staged(entry: Entry, name: str, tag: str, folder: Path) -> Iterator[Path]:
 
     Rename it to keep it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=folder, prefix=STAGED))
-    try:
-        stage.chmod(folder.stat().st_mode & 0o777)  # mkdtemp makes folders that only their owner can enter
+    with hidden_folder(folder) as stage:
         for file in (*REQUIRED, HISTORY):
             source = entry.folder / file
             if source.is_file():
@@ -42,10 +63,6 @@ def staged(entry: Entry, name: str, tag: str, folder: Path) -> Iterator[Path]:
             write_atomically(stage / MODEL, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
             write_atomically(stage / DRAWING, draw_svg(entry.genotype.parts(), f"{name}/{tag}"))
         yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def records(folder: Path) -> dict[str, FileRecord]:
@@ -53,10 +70,25 @@ def records(folder: Path) -> dict[str, FileRecord]:
     return {path.name: FileRecord.of(path) for path in sorted(folder.iterdir())}
 
 
-def finish(stage: Path, files: dict[str, FileRecord], address: Address) -> None:
-    """Write card and manifest into a staged folder."""
+def finish(
+    stage: Path,
+    files: dict[str, FileRecord],
+    address: Address,
+    changes: str | None = None,
+    before: Sequence[IndexItem] = (),
+) -> None:
+    """Write card and manifest into a staged folder.
+
+    Args:
+        stage: the staged folder.
+        files: what is in it, see `records`.
+        address: where it will stand.
+        changes: a line on how it differs from the version before.
+        before: the versions before it, of the same name and tag, which the card lists.
+    """
     entry = Entry.read(stage)
-    write_atomically(stage / CARD, card(entry, address, files))
+    versions = [*((item.address, item.changes) for item in before), (address, changes)]
+    write_atomically(stage / CARD, card(entry, address, files, versions))
     manifest = Manifest(
         name=address.name,
         tag=address.tag,
@@ -64,8 +96,21 @@ def finish(stage: Path, files: dict[str, FileRecord], address: Address) -> None:
         published=now(),
         genotype=entry.genotype.hash,
         files={**files, CARD: FileRecord.of(stage / CARD)},
+        changes=changes,
     )
     write_document(stage / MANIFEST, manifest)
+
+
+def changes_line(text: str | None) -> str | None:
+    """What a user says about the changes, on one line; ``None`` for nothing.
+
+    Raises:
+        ZooError: it is too long.
+    """
+    line = " ".join((text or "").split())
+    if len(line) > MAX_CHANGES:
+        raise ZooError(f"Expected at most {MAX_CHANGES} characters on what changed. Received: {len(line)}")
+    return line or None
 
 
 def remove_leftovers(shelf: Path) -> None:

@@ -12,19 +12,11 @@ import filelock
 from automl_cells.errors import ZooError
 from automl_cells.export.digests import sha256_of_file
 from automl_cells.zoo.address import Address, Query, check_word
-from automl_cells.zoo.entry import CARD, MODEL, Entry
-from automl_cells.zoo.manifest import (
-    INDEX,
-    MANIFEST,
-    FileRecord,
-    Index,
-    IndexItem,
-    Manifest,
-    read_document,
-    write_document,
-)
-from automl_cells.zoo.publishing import finish, records, remove_leftovers, staged
-from automl_cells.zoo.structures import differences, structures
+from automl_cells.zoo.copying import copied, move_derived
+from automl_cells.zoo.entry import MODEL, Entry
+from automl_cells.zoo.indexing import Content, Documents, check_structure, check_version, content
+from automl_cells.zoo.manifest import INDEX, MANIFEST, Index, IndexItem, Manifest, read_document, write_document
+from automl_cells.zoo.publishing import changes_line, finish, records, remove_leftovers, staged
 from automl_cells.zoo.verify import Problem, verify_entry
 
 # `Shelf.list` hides the built-in in the annotations of its class
@@ -41,13 +33,18 @@ class Publication(NamedTuple):
 
     Attributes:
         address: where the entry stands.
-        folder: its folder.
+        place: its folder, or its address in the store.
         created: ``False`` if the same files stood there already, and nothing was written.
     """
 
     address: Address
-    folder: Path
+    place: str
     created: bool
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the entry, on a shelf in a folder."""
+        return Path(self.place)
 
 
 class Shelf:
@@ -63,6 +60,11 @@ class Shelf:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+
+    @property
+    def place(self) -> str:
+        """Where the shelf is, for people to read."""
+        return str(self.folder)
 
     def list(self) -> Items:
         """What the index says stands here, by address; without an index, what the folders say.
@@ -92,7 +94,14 @@ class Shelf:
             raise ZooError(f"Expected the manifest of {newest.address}. Received: that of {entry.address}")
         return entry
 
-    def publish(self, run_folder: str | Path, name: str | None = None, tag: str | None = None) -> Publication:
+    def publish(
+        self,
+        run_folder: str | Path,
+        name: str | None = None,
+        tag: str | None = None,
+        version: int | None = None,
+        changes: str | None = None,
+    ) -> Publication:
         """Put the entry of a training run on the shelf, as the version after the highest one.
 
         Files that stand here already under this name and tag are not published twice. The new version appears whole or
@@ -102,30 +111,67 @@ class Shelf:
             run_folder: a training run (with ``entry/`` in it) or an entry folder.
             name: the structure; by default the name in ``model.json``.
             tag: the data; by default the tag in ``model.json``.
+            version: the version that it must become, for scripts that must not publish anything else.
+            changes: a line on how it differs from the version before.
 
         Raises:
             ZooError: not an entry, weights that do not fit, a name or tag that is not of a-z, 0-9 and '_', a name that
-                means another structure, or a shelf that another process keeps locked.
+                means another structure, a version that does not follow, or a shelf that another process keeps locked.
         """
         entry = Entry.read(entry_folder(run_folder))
         name = check_word(name or entry.name, "name")
         tag = check_word(tag or entry.tag, "tag")
+        changes = changes_line(changes)
         entry.load_model()  # what cannot be loaded must not be published
         with self._locked():
             remove_leftovers(self.folder)
-            self._check_structure(name, entry)
+            check_structure(name, Documents.of(entry), self._of_name(name))
             with staged(entry, name, tag, self.folder / name) as stage:
                 files = records(stage)
                 versions = [address for address in self.addresses() if (address.name, address.tag) == (name, tag)]
                 for address in reversed(versions):
-                    if self._content(address) == files:
+                    if self._content(address) == files and version in (None, address.version):
                         self._write_index()
-                        return Publication(address, self._path(address), created=False)
-                address = Address(name, tag, 1 + max((address.version for address in versions), default=0))
-                finish(stage, files, address)
+                        return Publication(address, str(self._path(address)), created=False)
+                following = 1 + max((address.version for address in versions), default=0)
+                check_version(version, following, versions)
+                address = Address(name, tag, following)
+                before = [item for item in self._scan() if (item.name, item.tag) == (name, tag)]
+                finish(stage, files, address, changes, before)
                 stage.rename(self._path(address))
             self._write_index()
-        return Publication(address, self._path(address), created=True)
+        return Publication(address, str(self._path(address)), created=True)
+
+    def add(self, entry: Entry, derived: bool = False) -> Publication:
+        """Put a published entry of another shelf here, under the same address and byte for byte the same.
+
+        Args:
+            entry: the entry, with a manifest.
+            derived: bring the derived files too, in place of those that are here.
+
+        Raises:
+            ZooError: an entry that was not published or is damaged, other files at its address, a name that means
+                another structure here, or a shelf that another process keeps locked.
+        """
+        address = entry.address
+        if address is None:
+            raise ZooError(f"Expected an entry that was published. Received: {entry.folder}, without {MANIFEST}")
+        place = self._path(address)
+        with self._locked():
+            remove_leftovers(self.folder)
+            check_structure(address.name, Documents.of(entry), self._of_name(address.name))
+            with copied(entry, derived, place.parent) as stage:
+                if created := not place.exists():
+                    stage.rename(place)
+                elif self._content(address) != content(read_document(stage / MANIFEST, Manifest)):
+                    raise ZooError(
+                        f"Expected the files of {address} as they stand on the shelf {self.folder}: no version ever "
+                        f"changes. Received: other files, from {entry.folder}"
+                    )
+                elif derived:
+                    move_derived(stage, place)
+            self._write_index()
+        return Publication(address, str(place), created)
 
     def verify(self, query: str | None = None) -> Problems:
         """Read every file again and hold it against its manifest, and the manifests against the index.
@@ -184,32 +230,21 @@ class Shelf:
     def _path(self, address: Address) -> Path:
         return self.folder / address.name / f"{address.tag}-v{address.version}"
 
-    def _content(self, address: Address) -> dict[str, FileRecord] | None:
-        """The immutable files of an entry without the card, which names the version; ``None`` if it is damaged."""
+    def _content(self, address: Address) -> Content | None:
+        """See `content`; ``None`` if the manifest is damaged."""
         try:
-            manifest = read_document(self._path(address) / MANIFEST, Manifest)
+            return content(read_document(self._path(address) / MANIFEST, Manifest))
         except ZooError:
             return None
-        return {name: record for name, record in manifest.files.items() if name != CARD}
 
-    def _check_structure(self, name: str, entry: Entry) -> None:
-        """A name on a shelf always means one structure: that of the zoo, or the one first published under it."""
-        others = []
-        if name in structures():
-            others.append((f"the zoo's {name}", structures()[name].load_genotype(), structures()[name].make_template()))
+    def _of_name(self, name: str) -> Iterator[tuple[str, Documents]]:
+        """What stands here under a name; what cannot be read is left out."""
         for address in self.addresses():
             if address.name == name:
                 try:
-                    other = Entry.read(self._path(address))
+                    yield str(address), Documents.of(Entry.read(self._path(address)))
                 except ZooError:
                     continue
-                others.append((str(address), other.genotype, other.template))
-        for what, genotype, template in others:
-            if different := differences(entry.genotype, entry.template, genotype, template):
-                raise ZooError(
-                    f"Expected the structure of {what} under the name {name}; publish it under another --name. "
-                    f"Received: another {', '.join(different)}"
-                )
 
     def _scan(self) -> Items:
         items = []
@@ -219,22 +254,8 @@ class Shelf:
                 entry = Entry.read(folder)
             except ZooError:
                 continue
-            if entry.manifest is None or entry.manifest.address != address:
-                continue
-            accuracy = entry.metrics.get("test_accuracy")
-            items.append(
-                IndexItem(
-                    name=address.name,
-                    tag=address.tag,
-                    version=address.version,
-                    published=entry.manifest.published,
-                    genotype=entry.genotype.hash,
-                    parameters=entry.cost.parameters,
-                    test_accuracy=accuracy if isinstance(accuracy, int | float) else None,
-                    bytes=sum(record.bytes for record in entry.manifest.files.values()),
-                    manifest_sha256=sha256_of_file(folder / MANIFEST),
-                )
-            )
+            if entry.manifest is not None and entry.manifest.address == address:
+                items.append(Documents.of(entry).index_item(entry.manifest, sha256_of_file(folder / MANIFEST)))
         return items
 
     def _write_index(self) -> None:

@@ -1,4 +1,7 @@
+import logging
 import shutil
+import threading
+import uuid
 
 import keras
 import numpy as np
@@ -8,8 +11,10 @@ from automl_cells.builder import build
 from automl_cells.datasets import load
 from automl_cells.training import entry as training_entry
 from automl_cells.training import recipe, save_weights
-from automl_cells.zoo import Shelf
+from automl_cells.zoo import Entry, RemoteShelf, Shelf
+from automl_cells.zoo.store import Patience
 from automl_cells.zoo.structures import Structure, structures
+from tests.zoo.store_server import serving
 
 TINY = Structure(
     name="tiny_blocks",
@@ -109,3 +114,83 @@ def shelf(tmp_path, published_once):
 def entry_copy(tmp_path, run):
     """An entry that the test may damage."""
     return shutil.copytree(run / "entry", tmp_path / "copy")
+
+
+QUICK = Patience(connect=5, read=5, attempts=3, backoff=0)
+"""For stores on this machine."""
+
+
+@pytest.fixture
+def server(shelf, monkeypatch):
+    """A web server with a shelf, see `tests.zoo.store_server`."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("AUTOML_CELLS_OFFLINE", raising=False)
+    with serving(shelf.folder) as server:
+        yield server
+
+
+@pytest.fixture
+def web(server, tmp_path):
+    """The shelf behind `server`."""
+    return RemoteShelf(server.address, cache=tmp_path / "cache", patience=QUICK)
+
+
+def one_at_a_time(app):
+    """S3 decides at one place whether a file can be created; this stand-in would do so in two threads at once."""
+    lock = threading.Lock()
+
+    def locked(*arguments):
+        with lock:
+            return app(*arguments)
+
+    return locked
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 interface with a bucket, and keys in the environment as a user would have them."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    server._server.app = one_at_a_time(server._server.app)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "no_proxy": "127.0.0.1",
+        }.items():
+            patch.setenv(name, value)
+        import s3fs
+
+        bucket = f"bucket-{uuid.uuid4().hex}"  # moto keeps buckets as long as the process lives
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir(bucket)
+        yield f"s3://{bucket}"
+    server.stop()
+
+
+@pytest.fixture(params=["s3", "memory", "file"])
+def address(request):
+    """A new place in each kind of store."""
+    name = uuid.uuid4().hex
+    if request.param == "s3":
+        return f"{request.getfixturevalue('s3')}/{name}"
+    if request.param == "memory":
+        return f"memory://{name}/zoo"
+    return request.getfixturevalue("tmp_path").as_uri() + "/zoo"
+
+
+@pytest.fixture
+def remote(address, tmp_path, monkeypatch):
+    monkeypatch.delenv("AUTOML_CELLS_OFFLINE", raising=False)
+    return RemoteShelf(address, cache=tmp_path / "cache", patience=QUICK)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Publishing without building a network each time."""
+    monkeypatch.setattr(Entry, "load_model", lambda self: None)

@@ -57,7 +57,13 @@ def test_the_signature_is_that_of_keras_applications(name):
     assert ours["classes"].default == (1000 if "imagenet" in name else 10)
     assert ours["name"].default == function.__name__ == function.__qualname__ == name
     more = list(ours.values())[len(theirs) :]
-    assert [parameter.name for parameter in more] == ["repeats", "filters", "filter_multiplier", "features"]
+    assert [parameter.name for parameter in more] == [
+        "num_classes",
+        "repeats",
+        "filters",
+        "filter_multiplier",
+        "features",
+    ]
     assert {parameter.kind for parameter in more} == {inspect.Parameter.KEYWORD_ONLY}
 
 

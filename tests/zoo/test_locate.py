@@ -2,7 +2,7 @@ import platformdirs
 import pytest
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo import default_shelf, locate, resolve
+from automl_cells.zoo import RemoteShelf, default_shelf, locate, resolve
 
 
 def checkout(tmp_path, monkeypatch, *files):
@@ -22,9 +22,38 @@ def test_the_environment_comes_first(tmp_path, monkeypatch):
     assert default_shelf().folder == tmp_path / "mine"
 
 
+def test_the_environment_may_name_a_store(tmp_path, monkeypatch):
+    checkout(tmp_path, monkeypatch, "pyproject.toml", "zoo/index.json")
+    monkeypatch.setenv("AUTOML_CELLS_ZOO", "s3://bucket/zoo")
+    shelf = default_shelf()
+    assert isinstance(shelf, RemoteShelf)
+    assert shelf.place == "s3://bucket/zoo"
+    monkeypatch.setenv("AUTOML_CELLS_ZOO", "nope://x")
+    with pytest.raises(ZooError, match="Received: 'nope://x'"):
+        default_shelf()
+
+
 def test_then_the_checkout(tmp_path, monkeypatch):
     checkout(tmp_path, monkeypatch, "pyproject.toml", "zoo/index.json")
     assert default_shelf().folder == tmp_path / "zoo"
+
+
+def test_then_what_was_installed_with_the_package(tmp_path, monkeypatch):
+    shelf = "lib/share/automl_cells/shelf/index.json"
+    checkout(tmp_path / "lib", monkeypatch, "zoo/__init__.py")
+    checkout(tmp_path, monkeypatch, "share/automl_cells/shelf/index.json")
+    monkeypatch.setattr(locate, "__file__", str(tmp_path / "lib" / "automl_cells" / "zoo" / "locate.py"))
+    record = tmp_path / "lib" / "automl_cells-1.dist-info" / "RECORD"
+    record.parent.mkdir()
+    (record.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: automl_cells\nVersion: 1\n")
+    record.write_text("automl_cells/zoo/locate.py,,\n../share/automl_cells/shelf/index.json,,\n")
+    assert default_shelf().folder == tmp_path / "share" / "automl_cells" / "shelf"
+    (tmp_path / shelf).parent.mkdir(parents=True)
+    (tmp_path / shelf).write_text("")
+    assert default_shelf().folder == (tmp_path / shelf).parent
+    (tmp_path / shelf).unlink()
+    (tmp_path / "share" / "automl_cells" / "shelf" / "index.json").unlink()
+    assert default_shelf().folder == tmp_path / "data" / "automl_cells" / "zoo"
 
 
 @pytest.mark.parametrize("files", [("pyproject.toml",), ("zoo/__init__.py",)])

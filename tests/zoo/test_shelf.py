@@ -221,3 +221,30 @@ def test_a_locked_shelf_is_waited_for_and_then_given_up(shelf, run, monkeypatch)
         pytest.raises(ZooError, match="Received: another process holds it"),
     ):
         shelf.publish(run)
+
+
+def test_a_version_can_be_demanded(shelf, run, other_run):
+    assert not shelf.publish(run, version=1).created
+    with pytest.raises(ZooError, match=r"Expected the files of tiny_blocks/digits-v1 as they were .* --version 1$"):
+        shelf.publish(other_run, version=1)
+    with pytest.raises(ZooError, match=r"Expected --version 2, the one that follows. Received: 3"):
+        shelf.publish(other_run, version=3)
+    assert addresses(shelf) == ["tiny_blocks/digits-v1"]
+    assert str(shelf.publish(other_run, version=2).address) == "tiny_blocks/digits-v2"
+    assert not shelf.publish(other_run, version=2).created
+
+
+def test_what_changed_is_told_by_manifest_index_and_card(shelf, run, other_run):
+    first = (shelf.folder / "tiny_blocks" / "digits-v1" / "README.md").read_text()
+    assert "## Versions" not in first  # nothing to say
+    done = shelf.publish(other_run, changes="  another\n seed | <b>")
+    card = (done.folder / "README.md").read_text()
+    assert "| version | changes |\n|---|---|\n| digits-v2 | another seed b |\n| digits-v1 | not known |\n" in card
+    assert [item.changes for item in shelf.list()] == [None, "another seed | <b>"]
+    assert shelf.find("tiny_blocks").manifest.changes == "another seed | <b>"
+    documents = [json.loads(path.read_text()) for path in sorted(shelf.folder.rglob("manifest.json"))]
+    assert ["changes" in document for document in documents] == [False, True]
+    assert "## Versions" in (shelf.publish(run, tag="other", changes="new data").folder / "README.md").read_text()
+    with pytest.raises(ZooError, match=r"at most 500 characters on what changed. Received: 501"):
+        shelf.publish(run, changes="x" * 501)
+    assert shelf.verify() == []
