@@ -54,7 +54,7 @@ def genotype_of(word: str, shelf: str | None = None) -> tuple[Genotype, dict[str
     if (path / JOURNAL).is_file():
         return best_of(path)
     from automl_cells.zoo import resolve
-    from automl_cells.zoo.store import UnreachableError
+    from automl_cells.zoo.remote.store import UnreachableError
 
     try:
         entry = resolve(word, shelf_of(shelf))

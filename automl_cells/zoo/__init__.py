@@ -20,7 +20,7 @@ from automl_cells.zoo.manifest import IndexItem
 from automl_cells.zoo.predictions import decode_predictions, preprocess_input
 from automl_cells.zoo.pulling import pull
 from automl_cells.zoo.registry import ModelInfo, info, list_models, load
-from automl_cells.zoo.remote_shelf import RemoteShelf
+from automl_cells.zoo.remote.shelf import RemoteShelf
 from automl_cells.zoo.shelf import Publication, Shelf
 from automl_cells.zoo.structures import Structure, structure, structures
 from automl_cells.zoo.verify import Problem

@@ -11,9 +11,9 @@ import platformdirs
 from automl_cells.errors import ZooError
 from automl_cells.zoo.entry import MODEL, Entry
 from automl_cells.zoo.manifest import INDEX
-from automl_cells.zoo.remote_shelf import RemoteShelf
+from automl_cells.zoo.remote.shelf import RemoteShelf
+from automl_cells.zoo.remote.store import UnreachableError, scheme_of
 from automl_cells.zoo.shelf import Shelf, entry_folder, holds_entry
-from automl_cells.zoo.store import UnreachableError, scheme_of
 
 VARIABLE = "AUTOML_CELLS_ZOO"
 INSTALLED = "share/automl_cells/shelf"

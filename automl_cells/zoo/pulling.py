@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo.download import Progress
 from automl_cells.zoo.entry import Entry
-from automl_cells.zoo.entry_cache import check_derived_here
 from automl_cells.zoo.locate import open_shelf
-from automl_cells.zoo.remote_shelf import RemoteShelf
+from automl_cells.zoo.remote.download import Progress
+from automl_cells.zoo.remote.entry_cache import check_derived_here
+from automl_cells.zoo.remote.shelf import RemoteShelf
 from automl_cells.zoo.shelf import Shelf
 from automl_cells.zoo.verify import check_files
 

@@ -18,7 +18,7 @@ from automl_cells.zoo.structures import structures
 if TYPE_CHECKING:
     import keras
 
-    from automl_cells.zoo.remote_shelf import RemoteShelf
+    from automl_cells.zoo.remote.shelf import RemoteShelf
     from automl_cells.zoo.shelf import Shelf
 
 

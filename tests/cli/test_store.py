@@ -12,7 +12,7 @@ from automl_cells.cli import store
 from automl_cells.cli.main import main
 from automl_cells.zoo import Shelf
 from automl_cells.zoo.manifest import Derived, FileRecord, now, write_document
-from tests.zoo.store_server import answering, serving
+from tests.zoo.remote.store_server import answering, serving
 
 ADDRESS = "blockqnn_found_digits/digits-v1"
 ENTRY = Path(__file__).resolve().parents[2] / "zoo" / ADDRESS

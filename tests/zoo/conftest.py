@@ -12,9 +12,9 @@ from automl_cells.datasets import load
 from automl_cells.training import entry as training_entry
 from automl_cells.training import recipe, save_weights
 from automl_cells.zoo import Entry, RemoteShelf, Shelf
-from automl_cells.zoo.store import Patience
+from automl_cells.zoo.remote.store import Patience
 from automl_cells.zoo.structures import Structure, structures
-from tests.zoo.store_server import serving
+from tests.zoo.remote.store_server import serving
 
 TINY = Structure(
     name="tiny_blocks",
@@ -122,7 +122,7 @@ QUICK = Patience(connect=5, read=5, attempts=3, backoff=0)
 
 @pytest.fixture
 def server(shelf, monkeypatch):
-    """A web server with a shelf, see `tests.zoo.store_server`."""
+    """A web server with a shelf, see `tests.zoo.remote.store_server`."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("AUTOML_CELLS_OFFLINE", raising=False)
     with serving(shelf.folder) as server:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo import RemoteShelf, Shelf, open_shelf, store
-from automl_cells.zoo.cache import cache_folder, offline, store_folder
-from automl_cells.zoo.http_store import HttpStore, _Redirects
-from automl_cells.zoo.store import Patience, UnreachableError, patiently
+from automl_cells.zoo import RemoteShelf, Shelf, open_shelf
+from automl_cells.zoo.remote import store
+from automl_cells.zoo.remote.cache import cache_folder, offline, store_folder
+from automl_cells.zoo.remote.http_store import HttpStore, _Redirects
+from automl_cells.zoo.remote.store import Patience, UnreachableError, patiently
 
 
 def test_folders_are_shelves_and_schemes_are_stores(tmp_path, monkeypatch):

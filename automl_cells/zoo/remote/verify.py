@@ -19,7 +19,7 @@ from automl_cells.zoo.manifest import (
     Manifest,
     parse_document,
 )
-from automl_cells.zoo.store import MissingError, Store, UnreachableError, patiently
+from automl_cells.zoo.remote.store import MissingError, Store, UnreachableError, patiently
 from automl_cells.zoo.verify import Problem
 
 

@@ -13,9 +13,7 @@ from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
 from automl_cells.files import write_atomically
 from automl_cells.zoo.address import Address
-from automl_cells.zoo.cache import OFFLINE_VARIABLE, offline
 from automl_cells.zoo.copying import check_derived, move_derived, read_derived
-from automl_cells.zoo.download import Progress, download_files
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.manifest import (
     DERIVED,
@@ -27,7 +25,9 @@ from automl_cells.zoo.manifest import (
     parse_document,
 )
 from automl_cells.zoo.publishing import STAGED
-from automl_cells.zoo.store import MissingError, Store
+from automl_cells.zoo.remote.cache import OFFLINE_VARIABLE, offline
+from automl_cells.zoo.remote.download import Progress, download_files
+from automl_cells.zoo.remote.store import MissingError, Store
 from automl_cells.zoo.verify import check_files
 
 

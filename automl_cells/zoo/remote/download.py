@@ -11,7 +11,7 @@ from pathlib import Path
 from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
 from automl_cells.zoo.manifest import FileRecord
-from automl_cells.zoo.store import RangeError, Store, UnreachableError
+from automl_cells.zoo.remote.store import RangeError, Store, UnreachableError
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes are there, of how many in all."""

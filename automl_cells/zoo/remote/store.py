@@ -1,7 +1,7 @@
 """Stores: where a shelf can lie besides a local folder. What is read from one is bounded and never trusted.
 
-Two kinds, by the scheme of the address: `automl_cells.zoo.http_store` for http:// and https://, which can be read only,
-and `automl_cells.zoo.fsspec_store` for everything else that fsspec knows (s3://, gs://, hf://, memory://, …).
+Two kinds, by the scheme of the address: `http_store` for http:// and https://, which can be read only, and
+`fsspec_store` for everything else that fsspec knows (s3://, gs://, hf://, memory://, …).
 """
 
 from __future__ import annotations
@@ -165,10 +165,10 @@ def open_store(address: str, patience: Patience, options: Mapping[str, Any] | No
     """
     check_scheme(address)
     if scheme_of(address) in ("http", "https"):
-        from automl_cells.zoo.http_store import HttpStore
+        from automl_cells.zoo.remote.http_store import HttpStore
 
         return HttpStore(address, patience)
-    from automl_cells.zoo.fsspec_store import FsspecStore
+    from automl_cells.zoo.remote.fsspec_store import FsspecStore
 
     return FsspecStore(address, patience, options or {})
 

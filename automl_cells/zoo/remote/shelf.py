@@ -10,15 +10,15 @@ from typing import Any
 from automl_cells.errors import ZooError
 from automl_cells.files import write_atomically
 from automl_cells.zoo.address import Address, Query
-from automl_cells.zoo.cache import OFFLINE_VARIABLE, offline, store_folder
-from automl_cells.zoo.download import Progress
 from automl_cells.zoo.entry import Entry
-from automl_cells.zoo.entry_cache import EntryCache, check_derived_here
 from automl_cells.zoo.manifest import INDEX, MAX_DOCUMENT_BYTES, Index, IndexItem, parse_document, read_document
-from automl_cells.zoo.remote_publishing import add_derived, publish, update_index
-from automl_cells.zoo.remote_verify import verify_remote
+from automl_cells.zoo.remote.cache import OFFLINE_VARIABLE, offline, store_folder
+from automl_cells.zoo.remote.download import Progress
+from automl_cells.zoo.remote.entry_cache import EntryCache, check_derived_here
+from automl_cells.zoo.remote.publishing import add_derived, publish, update_index
+from automl_cells.zoo.remote.store import MissingError, Patience, Store, check_scheme, open_store
+from automl_cells.zoo.remote.verify import verify_remote
 from automl_cells.zoo.shelf import Publication
-from automl_cells.zoo.store import MissingError, Patience, Store, check_scheme, open_store
 from automl_cells.zoo.verify import Problem
 
 # `RemoteShelf.list` hides the built-in in the annotations of its class
@@ -36,7 +36,7 @@ class RemoteShelf:
     Args:
         address: with a scheme that is not that of local files.
         options: arguments of the fsspec file system, e.g. ``{"anon": True}``; most are better set in its environment.
-        cache: another folder than `automl_cells.zoo.cache.cache_folder`.
+        cache: another folder than `automl_cells.zoo.remote.cache.cache_folder`.
         patience: how long to wait for the store.
 
     Attributes:
@@ -163,11 +163,11 @@ class RemoteShelf:
         changes: str | None = None,
         progress: Progress | None = None,
     ) -> Publication:
-        """Put the entry of a training run on the shelf, see `automl_cells.zoo.remote_publishing.publish`."""
+        """Put the entry of a training run on the shelf, see `automl_cells.zoo.remote.publishing.publish`."""
         return publish(self.store, run_folder, name, tag, version, changes, progress)
 
     def add_derived(self, entry: Entry, address: Address | None = None, progress: Progress | None = None) -> None:
-        """Put the derived files of an entry beside it, see `automl_cells.zoo.remote_publishing.add_derived`."""
+        """Put the derived files of an entry beside it, see `automl_cells.zoo.remote.publishing.add_derived`."""
         add_derived(self.store, entry, address, progress)
 
     def reindex(self) -> Items:

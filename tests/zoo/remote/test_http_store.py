@@ -11,9 +11,10 @@ import pytest
 
 from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
-from automl_cells.zoo import RemoteShelf, Shelf, download
-from automl_cells.zoo.store import MissingError, Patience, UnreachableError
-from tests.zoo.store_server import (
+from automl_cells.zoo import RemoteShelf, Shelf
+from automl_cells.zoo.remote import download
+from automl_cells.zoo.remote.store import MissingError, Patience, UnreachableError
+from tests.zoo.remote.store_server import (
     answering,
     cut_after,
     dripping,

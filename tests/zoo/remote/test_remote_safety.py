@@ -9,9 +9,10 @@ import pytest
 
 from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
-from automl_cells.zoo import Shelf, download
-from automl_cells.zoo.store import UnreachableError
-from tests.zoo.store_server import answering, claiming, endless, sending
+from automl_cells.zoo import Shelf
+from automl_cells.zoo.remote import download
+from automl_cells.zoo.remote.store import UnreachableError
+from tests.zoo.remote.store_server import answering, claiming, endless, sending
 
 FOLDER = "tiny_blocks/digits-v1"
 WEIGHTS = f"{FOLDER}/model.weights.h5"

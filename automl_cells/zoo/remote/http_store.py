@@ -17,7 +17,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo.store import MissingError, Patience, RangeError, UnreachableError, patiently
+from automl_cells.zoo.remote.store import MissingError, Patience, RangeError, UnreachableError, patiently
 
 _PIECE = 1 << 18
 _PASSING = {408, 425, 429, 500, 502, 503, 504}

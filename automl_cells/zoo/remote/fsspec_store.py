@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo.store import MissingError, Patience, UnreachableError, patiently, scheme_of
+from automl_cells.zoo.remote.store import MissingError, Patience, UnreachableError, patiently, scheme_of
 
 _PIECE = 8 << 20
 _FLAT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "oss", "oci", "memory"}

@@ -13,8 +13,8 @@ from automl_cells.builder import template
 from automl_cells.errors import ZooError
 from automl_cells.genotypes import load
 from automl_cells.zoo import RemoteShelf, Shelf
-from automl_cells.zoo import remote_publishing as publishing
-from automl_cells.zoo.store import Patience, UnreachableError
+from automl_cells.zoo.remote import publishing
+from automl_cells.zoo.remote.store import Patience, UnreachableError
 
 FOLDER = "tiny_blocks/digits-v1"
 QUICK = Patience(connect=5, read=5, attempts=2, backoff=0)

@@ -13,7 +13,7 @@ from automl_cells.zoo.address import Address
 from automl_cells.zoo.entry import GENOTYPE, METRICS, MODEL
 from automl_cells.zoo.indexing import Documents
 from automl_cells.zoo.manifest import INDEX, MANIFEST, MAX_DOCUMENT_BYTES, Index, IndexItem, Manifest, parse_document
-from automl_cells.zoo.store import MissingError, Store, UnreachableError
+from automl_cells.zoo.remote.store import MissingError, Store, UnreachableError
 
 _FILE = re.compile(r"([^/]+/[^/]+)/(.+)")
 

@@ -23,7 +23,6 @@ from typing import Any
 from automl_cells.errors import ZooError
 from automl_cells.zoo.address import Address, check_word
 from automl_cells.zoo.copying import read_derived
-from automl_cells.zoo.download import Progress
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.indexing import Documents, check_structure, check_version, content
 from automl_cells.zoo.manifest import (
@@ -37,9 +36,10 @@ from automl_cells.zoo.manifest import (
     serialize,
 )
 from automl_cells.zoo.publishing import changes_line, finish, records, staged
+from automl_cells.zoo.remote.download import Progress
+from automl_cells.zoo.remote.standing import Standing, first_of, list_folders, read_manifest, read_standing
+from automl_cells.zoo.remote.store import MissingError, Store
 from automl_cells.zoo.shelf import Publication, entry_folder
-from automl_cells.zoo.standing import Standing, first_of, list_folders, read_manifest, read_standing
-from automl_cells.zoo.store import MissingError, Store
 from automl_cells.zoo.verify import check_files
 
 CLAIM = ".claim"

@@ -9,7 +9,7 @@ import pytest
 from automl_cells.errors import ZooError
 from automl_cells.zoo import Entry, RemoteShelf, Shelf
 from automl_cells.zoo.manifest import Derived, FileRecord, now, write_document
-from automl_cells.zoo.store import Patience, UnreachableError
+from automl_cells.zoo.remote.store import Patience, UnreachableError
 from automl_cells.zoo.verify import check_files
 
 FOLDER = "tiny_blocks/digits-v1"
