@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check test-backends test-jax test-torch reference clean
+.PHONY: demo test check test-backends test-jax test-torch test-web web reference clean
 
 demo: $(VENV)/.package
 	$(BIN)/python tools/demo.py
@@ -17,6 +17,22 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page of zoo/web with the models that `automl-cells zoo build` has made on the shelf.
+web: $(VENV)/.package zoo/web/node_modules
+	$(BIN)/python tools/serve_web.py
+
+# The page in a real browser; what it needs from npm and pip is fetched, the browser itself is the system's.
+test-web: $(VENV)/.test zoo/web/node_modules
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		{ echo "Expected Chromium (on Debian: apt-get install chromium). Received: none on the PATH"; exit 2; }
+	$(PIP) install --constraint constraints.txt --editable ".[web]"
+	$(BIN)/python -m pytest tests/web
+
+zoo/web/node_modules: zoo/web/package.json zoo/web/package-lock.json
+	@command -v npm >/dev/null || { echo "Expected npm. Received: none on the PATH"; exit 2; }
+	npm ci --prefix zoo/web --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 # The same package under the other backends of Keras, in environments without TensorFlow, against outputs of the first.
 REFERENCE := build/backends
@@ -61,4 +77,4 @@ $(VENV)/.test: $(VENV)/.package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-jax .venv-torch demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis
+	rm -rf $(VENV) .venv-jax .venv-torch demo build zoo/web/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis

@@ -21,13 +21,22 @@ zoo = typer.Typer(no_args_is_help=True, help="The versioned shelf of trained mod
 
 
 @zoo.command("list")
-def list_(shelf: options.Shelf = None) -> None:
+def list_(
+    pattern: Annotated[
+        str, typer.Argument(metavar="[PATTERN]", help='Part of a name, or with *, as in "nasnet*".', show_default=False)
+    ] = "*",
+    trained: Annotated[bool, typer.Option("--trained", help="Only entries with weights.")] = False,
+    shelf: options.Shelf = None,
+) -> None:
     """List the trained versions on a shelf, and the structures that can be built without weights."""
-    from automl_cells.zoo import structures
+    from automl_cells.zoo import list_models, structures
 
     found = shelf_of(shelf)
+    wanted = set(list_models(pattern, shelf=found))
     rows = []
     for item in found.list():
+        if str(item.address) not in wanted:
+            continue
         rows.append(
             {
                 "entry": str(item.address),
@@ -40,19 +49,31 @@ def list_(shelf: options.Shelf = None) -> None:
     say(f"Shelf: {found.place}")
     if rows:
         table(list(rows[0]), rows)
-    else:
+    elif pattern == "*":
         say("  nothing published yet: automl-cells zoo publish RUN --to STORE")
-    say("Structures (from automl_cells.zoo import …):")
-    for name, structure in structures().items():
+    names = [] if trained else [name for name in structures() if name in wanted]
+    if names:
+        say("Structures (from automl_cells.zoo import …):")
+    elif not rows and pattern != "*":
+        raise AutoMLCellsError(f"Expected a part of a name, or a pattern with *. Received: {pattern!r:.80}, nothing")
+    for name in names:
+        structure = structures()[name]
         price = structure.cost()
         say(f"  {name:<26}{price.parameters:>14,} parameters{price.flops or 0:>18,} multiply-adds")
 
 
 @zoo.command()
 def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
-    """Show the card of an entry."""
-    from automl_cells.zoo import resolve
+    """Show the card of an entry, or what is known of a structure that has no weights yet."""
+    from automl_cells.zoo import info, resolve, structures
 
+    if entry in structures() and not any(item.name == entry for item in shelf_of(shelf).list()):
+        known = info(entry, shelf=shelf_of(shelf))
+        say(f"{known.title}: a structure, of which the shelf has no weights")
+        say(f"  parameters       {known.parameters:,}\n  multiply-adds    {known.flops:,}")
+        say(f"  image            {known.input_shape}\n  classes          {known.classes}")
+        say(f"  genotype         {known.genotype}\n  from automl_cells.zoo import {entry}")
+        return
     found = resolve(entry, shelf_of(shelf))
     card = found.folder / "README.md"
     if card.is_file():

@@ -98,15 +98,17 @@ features = {address.name}(weights="{address.tag}-v{address.version}", include_to
     return f"""## Use
 
 ```python
-from automl_cells.zoo import resolve
+from automl_cells import zoo
 
-entry = resolve("{address}")  # or the path of this folder
-model = entry.load_model()  # keras.Model
-inputs = entry.preprocessing(images)  # raw pixels (n, height, width, channels) -> float32
-probabilities = model.predict(inputs)  # (n, {entry.template.classes}), in the order of entry.labels
+model = zoo.load("{address}")  # keras.Model; the path of this folder does, too
+inputs = zoo.preprocess_input(images, "{address}")  # raw pixels (n, height, width, channels) -> float32
+probabilities = model.predict(inputs)  # (n, {entry.template.classes})
+zoo.decode_predictions(probabilities, "{address}", top={min(3, entry.template.classes)})
+other_classes = zoo.load("{address}", num_classes=5)  # a new classifier on this body, to be trained
 ```
 {constructor}
-`automl-cells zoo build {address}` makes a SavedModel and an ONNX file of it and measures that they agree with Keras.
+`automl-cells export {address} --format onnx --format savedmodel --int8 --out DIR` makes files for
+deployment and measures that they agree with Keras.
 """
 
 
@@ -182,7 +184,7 @@ def _versions(versions: Sequence[tuple[Address, str | None]]) -> list[str]:
     if len(versions) < 2 and not any(changes for _, changes in versions):
         return []
     rows = "\n".join(
-        f"| {address.tag}-v{address.version} | {text(changes or UNKNOWN, 500)} |"
+        f"| {address.tag}-v{address.version} | {text(changes or _unsaid(address), 500)} |"
         for address, changes in sorted(versions, reverse=True)
     )
     return [
@@ -193,6 +195,10 @@ def _versions(versions: Sequence[tuple[Address, str | None]]) -> list[str]:
 {rows}
 """
     ]
+
+
+def _unsaid(address: Address) -> str:
+    return "the first" if address.version == 1 else UNKNOWN
 
 
 def _files(files: Mapping[str, FileRecord]) -> str:

@@ -183,6 +183,7 @@ class Entry:
     def export_metadata(self) -> dict[str, str]:
         """What an exported file should say about itself: see `automl_cells.export.export_onnx`."""
         address = self.address
+        accuracy = self.metrics.get("test_accuracy")
         return {
             "name": self.name,
             "version": "not published" if address is None else f"{address.tag}-v{address.version}",
@@ -190,4 +191,5 @@ class Entry:
             "input_mean": json.dumps(self.preprocessing.mean),
             "input_std": json.dumps(self.preprocessing.std),
             "labels": json.dumps(self.labels, ensure_ascii=False),
+            **({} if accuracy is None else {"test_accuracy": f"{accuracy}"}),
         }
