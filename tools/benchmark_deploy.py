@@ -1,9 +1,10 @@
-"""Deployment: our exports against plain Keras exports, and int8 against float32. The last line printed is JSON.
+"""Deployment: our exports against plain Keras', int8 against float32, loading from the zoo. The last line is JSON.
 
 Exporting: `nasnet_a_mobile` to SavedModel and ONNX at once, loading again and comparing with Keras included, against
 `keras.applications.NASNetMobile` exported to the one and the other by `keras.Model.export`, which compares nothing;
 each time in a process of its own, in turn. Running: the ONNX files by ONNX Runtime in one process, in turn, one image
 at a time, on one thread and on all. The ratios are medians of the rounds' ratios. Weights and statistics are random.
+Loading: `zoo.load` of an entry of 6.4 M parameters from a warm cache.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,9 @@ def measure(folder: Path, rounds: int, exports: int) -> dict[str, Any]:
     medians = {who: round(statistics.median(values), 2) for who, values in seconds.items()}
     ratios = [ours / keras for ours, keras in zip(seconds["ours"], seconds["keras"], strict=True)]
     result["export_s"] = {**medians, "ratio": round(statistics.median(ratios), 3)}
+    print("loading …", file=sys.stderr)
+    result["load_s"] = _in_its_own_process("load", folder / "load")
+    result["import_s"] = imports()
     files = {"keras": folder / "keras0" / "model.onnx", "ours": folder / "ours0" / "model.onnx"}
     threads = os.cpu_count() or 1
     for count in sorted({1, threads}):
@@ -69,6 +75,23 @@ def measure(folder: Path, rounds: int, exports: int) -> dict[str, Any]:
         sizes = {kind: path.stat().st_size for kind, path in pair.items()}
         result[f"{name} int8_bytes"] = {**sizes, "ratio": round(sizes["int8"] / sizes["float"], 3)}
     return result
+
+
+def imports(runs: int = 7) -> dict[str, float]:
+    """Median seconds that importing `automl_cells.zoo`, alone or with names, takes in a new process; no Keras."""
+    lines = ("import automl_cells.zoo", "from automl_cells.zoo import blockqnn_cifar, load")
+    medians = {}
+    for line in lines:
+        code = (
+            f"import sys, time; t = time.perf_counter(); {line}; print(time.perf_counter() - t, 'keras' in sys.modules)"
+        )
+        times = []
+        for _ in range(runs):
+            seconds, keras = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
+            assert keras == "False"
+            times.append(float(seconds))
+        medians[line] = round(statistics.median(times), 3)
+    return medians
 
 
 def latency(files: dict[str, Path], rounds: int, threads: int, above: str, below: str) -> dict[str, float]:
@@ -176,10 +199,44 @@ def _quantise(model: Any, folder: Path) -> None:
     export_model(model, ["onnx", "int8"], folder, images=images[:2], metadata={}, evaluation=judged)
 
 
+def _load(folder: Path, entry: str = "blockqnn_imagenet_small/tiny_imagenet-v1", rounds: int = 7) -> dict[str, float]:
+    """`zoo.load` from a warm cache, against building the same network and loading the same weights."""
+    os.environ["AUTOML_CELLS_CACHE"] = str(folder)
+    from automl_cells.cli.quiet import import_framework
+
+    import_framework()
+    from automl_cells import zoo
+    from automl_cells.builder import build
+    from automl_cells.training import load_weights
+
+    handler = partial(_Quiet, directory=Path(__file__).parents[1] / "zoo")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        shelf = zoo.open_shelf(f"http://127.0.0.1:{server.server_port}")
+        stored = shelf.find(entry)
+        zoo.load(entry, shelf=shelf)
+        times: dict[str, list[float]] = {"zoo.load": [], "build and load_weights": []}
+        for _ in range(rounds):
+            times["zoo.load"].append(_timed(partial(zoo.load, entry, shelf=shelf)))
+            times["build and load_weights"].append(
+                _timed(lambda: load_weights(build(stored.genotype, stored.template), stored.weights))
+            )
+        server.shutdown()
+    ratios = [one / other for one, other in zip(*times.values(), strict=True)]
+    medians = {name: round(statistics.median(values), 3) for name, values in times.items()}
+    return {**medians, "ratio": round(statistics.median(ratios), 3)}
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
 EXPORTS: dict[str, Callable[[Path], dict[str, float]]] = {
     "keras": _export_keras,
     "ours": _export_ours,
     "int8": _export_int8,
+    "load": _load,
 }
 
 

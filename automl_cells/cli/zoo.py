@@ -146,12 +146,22 @@ def build(
     dataset: ImagesOption = None,
     shelf: options.Shelf = None,
 ) -> None:
-    """Derive SavedModel, ONNX and int8 files beside an entry, with the parity measured on real images."""
-    from automl_cells.zoo import build_entry, resolve
+    """Derive SavedModel, ONNX and int8 files beside an entry, with the parity measured on real images.
 
-    found = resolve(entry, shelf_of(shelf))
+    From an entry of a store that can be written to, they are made in the cache and uploaded.
+    """
+    from automl_cells.zoo import RemoteShelf, build_entry, resolve
+
+    place = shelf_of(shelf)
+    found = resolve(entry, place)
     data = images_of(dataset)
     import_framework()
     with watching("Building") as watch:
         results = build_entry(found, data=data, opset=opset, watch=watch)
     print_results(results)
+    if isinstance(place, RemoteShelf) and found.address is not None and not Path(entry).exists():
+        if place.store.writable:
+            place.add_derived(found)
+            say(f"Uploaded to {place.place}")
+        else:
+            say(f"They stay on this machine: {place.place} can only be read.")

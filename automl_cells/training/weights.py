@@ -13,6 +13,7 @@ import h5py
 import keras
 import numpy as np
 
+from automl_cells import __version__
 from automl_cells.errors import TrainingError
 from automl_cells.files import replacing
 
@@ -47,7 +48,7 @@ def save_values(values: Mapping[str, np.ndarray], path: str | Path, dtype: str =
     if dtype not in ("float16", "float32"):
         raise TrainingError(f"Expected the type of stored weights float16 or float32. Received: {dtype}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        file.attrs["format"], file.attrs["version"], file.attrs["writer"] = FORMAT, VERSION, __version__
         for name, given in values.items():
             value = np.asarray(given, np.float32)
             if not np.isfinite(value).all():
@@ -79,7 +80,14 @@ def load_weights(model: keras.Model, path: str | Path, *, subset: bool = False) 
 
 
 def _read(file: h5py.File, path: Path, shapes: dict[str, tuple[int, ...]], subset: bool) -> dict[str, np.ndarray]:
-    if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
+    version = file.attrs.get("version")
+    if file.attrs.get("format") == FORMAT and isinstance(version, int | np.integer) and version > VERSION:
+        writer = file.attrs.get("writer")
+        raise TrainingError(
+            f"Expected weights of format version {VERSION} or below, which automl_cells {__version__} reads. Received: "
+            f"version {version} in {path}, written by automl_cells {writer!s:.20}; it needs that release or a later one"
+        )
+    if file.attrs.get("format") != FORMAT or version != VERSION:
         received = f"{file.attrs.get('format')!r:.60}, version {file.attrs.get('version')!r:.20}"
         raise TrainingError(f"Expected {path} with format {FORMAT!r}, version {VERSION}. Received: {received}")
     stored: dict[str, h5py.Dataset] = {}

@@ -12,9 +12,9 @@ from typing import Any
 from automl_cells.zoo.address import Address
 from automl_cells.zoo.card_evidence import baseline, exports
 from automl_cells.zoo.card_text import UNKNOWN, count, floats, named, number, percent, seconds, text
+from automl_cells.zoo.catalogue import structures
 from automl_cells.zoo.entry import DRAWING, Entry
 from automl_cells.zoo.manifest import FileRecord
-from automl_cells.zoo.structures import structures
 
 
 def card(

@@ -13,8 +13,8 @@ from automl_cells.builder import feature_maps, plan
 from automl_cells.builder.cell_network import smallest_image
 from automl_cells.builder.template import CellTemplate
 from automl_cells.errors import ZooError
+from automl_cells.zoo.catalogue import Structure, structure
 from automl_cells.zoo.instantiate import MIN_SIZE, Shape, Wanted, instantiate
-from automl_cells.zoo.structures import Structure, structure
 
 if TYPE_CHECKING:
     import keras
@@ -186,3 +186,4 @@ blockqnn_mnist = constructor("blockqnn_mnist")
 nasnet_a_mobile = constructor("nasnet_a_mobile")
 nasnet_a_large = constructor("nasnet_a_large")
 nasnet_a_cifar = constructor("nasnet_a_cifar")
+nasnet_a_mnist = constructor("nasnet_a_mnist")

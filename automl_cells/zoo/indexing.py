@@ -11,9 +11,9 @@ from automl_cells.errors import AutoMLCellsError, ZooError
 from automl_cells.genotypes import Genotype
 from automl_cells.genotypes.serialization import from_document, parse
 from automl_cells.zoo.address import Address
+from automl_cells.zoo.catalogue import differences, structures
 from automl_cells.zoo.entry import CARD, GENOTYPE, METRICS, MODEL, Entry, ModelDocument
 from automl_cells.zoo.manifest import FileRecord, IndexItem, Manifest, parse_document, parse_json
-from automl_cells.zoo.structures import differences, structures
 
 Content = Mapping[str, FileRecord]
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from automl_cells.errors import ZooError
-from automl_cells.zoo.structures import Application
+from automl_cells.zoo.catalogue import Application
 
 _INNER = {
     "input_conv": "{kind}_conv_1",

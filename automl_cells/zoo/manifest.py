@@ -26,11 +26,13 @@ from pydantic import (
     model_serializer,
 )
 
+from automl_cells import __version__
 from automl_cells.errors import ZooError
 from automl_cells.export import sha256_of_file
 from automl_cells.files import write_atomically
 from automl_cells.zoo.address import WORD, Address
 
+FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 DERIVED = "derived.json"
 INDEX = "index.json"
@@ -201,6 +203,12 @@ def parse_document(content: bytes, kind: type[Document], where: object) -> Docum
         ZooError: not JSON, or a field is missing, unknown or out of range; the message names it.
     """
     document = parse_json(content, where)
+    version = document.get("version") if isinstance(document, dict) and "format" in document else None
+    if type(version) is int and version > FORMAT_VERSION:
+        raise ZooError(
+            f"Expected {where} in format version {FORMAT_VERSION}, which automl_cells {__version__} reads. "
+            f"Received: version {version!s:.20}, which a later release has written and reads"
+        )
     try:
         return kind.model_validate(document)
     except ValidationError as error:

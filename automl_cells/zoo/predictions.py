@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from automl_cells.errors import ZooError
+from automl_cells.zoo.catalogue import structures
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.locate import resolve
 from automl_cells.zoo.pretrained import IMAGENET
-from automl_cells.zoo.structures import structures
 
 
 def preprocess_input(images: Any, model: str | Path | Entry, data_format: str | None = None) -> np.ndarray:

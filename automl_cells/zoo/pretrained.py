@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl_cells.errors import AutoMLCellsError, ZooError
 from automl_cells.zoo.address import WORD
+from automl_cells.zoo.catalogue import Application, Structure, differences
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.locate import default_shelf
 from automl_cells.zoo.shelf import entry_folder, holds_entry
-from automl_cells.zoo.structures import Application, Structure, differences
 from automl_cells.zoo.verify import check_files
 
 if TYPE_CHECKING:

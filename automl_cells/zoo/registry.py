@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl_cells.errors import ZooError
+from automl_cells.zoo.catalogue import structures
 from automl_cells.zoo.entry import Entry
 from automl_cells.zoo.instantiate import Shape, Wanted, instantiate
 from automl_cells.zoo.locate import default_shelf, resolve
-from automl_cells.zoo.structures import structures
 
 if TYPE_CHECKING:
     import keras

@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 
+import automl_cells
 from automl_cells.errors import TrainingError
 from automl_cells.training import load_weights, save_weights
 
@@ -111,3 +112,14 @@ def test_bytes_of_another_file_are_not_read(tmp_path):
         file.create_dataset("hidden/kernel", (2, 4), np.float16, external=[(str(tmp_path / "secret"), 0, 16)])
     with pytest.raises(TrainingError, match="plain float16"):
         load_weights(model(), tmp_path / "w.h5")
+
+
+def test_weights_of_a_later_format_say_what_they_need(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    path = tmp_path / "model.weights.h5"
+    save_weights(model, path)
+    with h5py.File(path, "r+") as file:
+        assert file.attrs["writer"] == automl_cells.__version__
+        file.attrs["version"], file.attrs["writer"] = 2, "7.5.0"
+    with pytest.raises(TrainingError, match=r"version 2 in .*, written by automl_cells 7.5.0; it needs that release"):
+        load_weights(model, path)

@@ -12,8 +12,8 @@ from automl_cells.datasets import load
 from automl_cells.training import entry as training_entry
 from automl_cells.training import recipe, save_weights
 from automl_cells.zoo import Entry, RemoteShelf, Shelf
+from automl_cells.zoo.catalogue import Structure, structures
 from automl_cells.zoo.remote.store import Patience
-from automl_cells.zoo.structures import Structure, structures
 from tests.zoo.remote.store_server import serving
 
 TINY = Structure(

@@ -10,7 +10,7 @@ import automl_cells.zoo
 from automl_cells.builder.template import CellTemplate
 from automl_cells.errors import TemplateError, ZooError
 from automl_cells.training import save_weights
-from automl_cells.zoo.structures import structures
+from automl_cells.zoo.catalogue import structures
 
 LARGEST = 10_000_000  # parameters of a model that is built at its full size here
 

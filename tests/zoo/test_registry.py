@@ -6,7 +6,7 @@ import pytest
 from automl_cells import zoo
 from automl_cells.errors import ZooError
 from automl_cells.zoo import Entry, decode_predictions, info, list_models, load, preprocess_input
-from automl_cells.zoo.structures import structures
+from automl_cells.zoo.catalogue import structures
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def test_a_missing_file_is_named(entry_copy, name):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"version": 2}, "Expected a valid version"),
+        ({"version": 2}, "in format version 1, which automl_cells .* reads. Received: version 2"),
+        ({"version": 0}, "Expected a valid version"),
         ({"format": "pickle"}, "Expected a valid format"),
         ({"labels": ["a", "b"]}, "Expected 10 labels .* Received: 2"),
         ({"preprocessing": {"mean": [0.0, 0.0], "std": [1.0, 1.0]}}, "Expected a mean for each of 1 channels"),

@@ -4,7 +4,7 @@ from automl_cells.builder import Cost, template
 from automl_cells.errors import ZooError
 from automl_cells.genotypes import Cell, CellGenotype, load
 from automl_cells.zoo import structure, structures
-from automl_cells.zoo.structures import differences
+from automl_cells.zoo.catalogue import differences
 
 
 @pytest.mark.parametrize(
