@@ -31,6 +31,7 @@ from automl_cells.errors import AutoMLCellsError
 
 SECONDS = 20
 MEMORY = 4 << 30
+SHOWN = 10  # failures of each process
 DOCUMENTS = ("index.json", "manifest.json", "genotype.json", "model.json", "metrics.json", "README.md", "derived.json")
 JUNK: tuple[Any, ...] = (
     None, True, -1, 0, 1, 10**30, 1e308, float("nan"), float("-inf"), 2**63, "", " ", "../../outside", "/etc/passwd",
@@ -122,11 +123,11 @@ def load_weights(shelf: Path) -> None:
 
     (folder,) = [path.parent for path in shelf.glob("*/*/drawing.svg")]
     (folder / "manifest.json").unlink()
-    constructor = zoo.constructors.constructor(folder.parent.name)
+    construct = getattr(zoo, folder.parent.name)
     _all(
         [
             lambda: zoo.load(folder),
-            lambda: constructor(weights=folder / "model.weights.h5", include_top=False),
+            lambda: construct(weights=folder / "model.weights.h5", include_top=False),
         ]
     )
 
@@ -210,9 +211,8 @@ def fuzz(kind: str, cases: int, source: Path, seed: int, chunk: int = 500) -> di
         command = [sys.executable, __file__, "--child", kind, str(source), str(first), str(last), "--seed", str(seed)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
         lines = done.stdout.splitlines()
-        for line in lines:
-            if line.startswith("failure"):
-                print(line, file=sys.stderr)
+        for line in [line for line in lines if line.startswith("failure")][:SHOWN]:
+            print(line, file=sys.stderr)
         if done.returncode == 0:
             total.update(json.loads(lines[-1]))
             first = last

@@ -73,7 +73,10 @@ def test_help_states_the_measured_size():
 
 
 def test_importing_the_zoo_imports_no_keras():
-    code = "import sys; from automl_cells.zoo import *; sys.exit(any(m in sys.modules for m in ('keras', 'tensorflow', 'onnx')))"
+    code = (
+        "import sys; from automl_cells.zoo import *; "
+        "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'onnx')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -26,7 +26,7 @@ def test_structures_and_entries_are_told_apart(on_shelf):
     [
         ("*cifar*", ["blockqnn_cifar", "blockqnn_cifar_small", "nasnet_a_cifar"]),
         ("cifar", ["blockqnn_cifar", "blockqnn_cifar_small", "nasnet_a_cifar"]),
-        ("nasnet_a_?????", ["nasnet_a_cifar", "nasnet_a_large"]),
+        ("nasnet_a_?????", ["nasnet_a_cifar", "nasnet_a_large", "nasnet_a_mnist"]),
         ("tiny_blocks/*", ["tiny_blocks/digits-v1"]),
         ("nothing", []),
     ],

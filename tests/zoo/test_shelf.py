@@ -239,7 +239,7 @@ def test_what_changed_is_told_by_manifest_index_and_card(shelf, run, other_run):
     assert "## Versions" not in first  # nothing to say
     done = shelf.publish(other_run, changes="  another\n seed | <b>")
     card = (done.folder / "README.md").read_text()
-    assert "| version | changes |\n|---|---|\n| digits-v2 | another seed b |\n| digits-v1 | not known |\n" in card
+    assert "| version | changes |\n|---|---|\n| digits-v2 | another seed b |\n| digits-v1 | the first |\n" in card
     assert [item.changes for item in shelf.list()] == [None, "another seed | <b>"]
     assert shelf.find("tiny_blocks").manifest.changes == "another seed | <b>"
     documents = [json.loads(path.read_text()) for path in sorted(shelf.folder.rglob("manifest.json"))]
