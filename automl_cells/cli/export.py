@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import say
+from automl_cells.cli.console import error_console, say
 from automl_cells.cli.entries import shelf_of
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
@@ -38,15 +38,32 @@ def images_of(words: str | None) -> Dataset | None:
 
 
 @contextmanager
-def watching(what: str) -> Iterator[Callable[[str], None]]:
-    """A line on a terminal's standard error that says which step is under way and how long it has taken."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def watching(what: str, formats: int) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal's standard error: which step is under way, how long it has taken, and what is left.
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task(what)
-        yield lambda step: progress.update(task, description=f"{what}: {step}")
+    Args:
+        what: a word for all of it.
+        formats: how many files are made; a trace of the network comes before them.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = error_console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=1 + formats)
+        begun: list[str] = []
+
+        def watch(step: str) -> None:
+            progress.update(task, description=f"{what}: {step}", completed=len(begun))
+            begun.append(step)
+
+        yield watch
 
 
 def print_results(results: Mapping[str, ExportResult]) -> None:
@@ -107,7 +124,7 @@ def export(
     found = resolve(entry, shelf_of(shelf))
     data = images_of(dataset)
     import_framework()
-    with watching("Exporting") as watch:
+    with watching("Exporting", len(set(formats))) as watch:
         results = export_entry(
             found,
             formats,

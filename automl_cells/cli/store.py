@@ -80,7 +80,7 @@ def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | N
     """Measure what the card shall state, unless it was measured before."""
     from automl_cells.zoo import add_baseline, add_exports
     from automl_cells.zoo.data import MissingDataError
-    from automl_cells.zoo.evidence import EXPORTS
+    from automl_cells.zoo.evidence import EXPORTS, FLOAT_FORMATS
 
     if baseline is not None:
         add_baseline(entry.folder, baseline)
@@ -92,7 +92,7 @@ def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | N
         say("The card will not state how exports agree with Keras: that needs KERAS_BACKEND=tensorflow.")
         return
     try:
-        with watching("Measuring exports") as watch:
+        with watching("Measuring exports", len(FLOAT_FORMATS) + 2) as watch:
             add_exports(entry.folder, data, watch)
     except MissingDataError as error:
         say(f"The card will not state how exports agree with Keras. {error}")

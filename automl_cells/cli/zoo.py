@@ -151,12 +151,13 @@ def build(
     From an entry of a store that can be written to, they are made in the cache and uploaded.
     """
     from automl_cells.zoo import RemoteShelf, build_entry, resolve
+    from automl_cells.zoo.derive import BUILT
 
     place = shelf_of(shelf)
     found = resolve(entry, place)
     data = images_of(dataset)
     import_framework()
-    with watching("Building") as watch:
+    with watching("Building", len(BUILT)) as watch:
         results = build_entry(found, data=data, opset=opset, watch=watch)
     print_results(results)
     if isinstance(place, RemoteShelf) and found.address is not None and not Path(entry).exists():
