@@ -80,6 +80,7 @@ def export_entry(
         DataError: images with another number of channels.
     """
     found = _data(entry) if data is None else data
+    model = entry.load_model(size)  # which refuses sizes that the network cannot have
     prepare = _preparation(entry, size, with_preprocessing)
     if isinstance(found, Dataset):
         images = found.x_test[:IMAGES]
@@ -91,7 +92,7 @@ def export_entry(
     else:
         images, evaluation = found, None
     return export_model(
-        entry.load_model(size),
+        model,
         formats,
         out,
         images=prepare(images),
