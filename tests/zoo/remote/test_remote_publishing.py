@@ -86,7 +86,7 @@ def test_versions_follow_and_never_change(remote, run, other_run):
         path: size for path, size in before.items() if path != "index.json"
     }
     card = (remote.find("tiny_blocks").folder / "README.md").read_text()
-    assert "| digits-v2 | other seed |\n| digits-v1 | not known |" in card
+    assert "| digits-v2 | other seed |\n| digits-v1 | the first |" in card
     assert str(remote.publish(run, name="mine", tag="own").address) == "mine/own-v1"
     assert remote.verify() == []
 
