@@ -195,7 +195,7 @@ def _quantise(model: Any, folder: Path) -> None:
 
     images = np.random.default_rng(0).normal(size=(CALIBRATION_IMAGES, *model.input_shape[1:])).astype(np.float32)
     # accuracy is not what is measured here: of a random network it is nothing, before and after
-    judged = Evaluation(images, images, np.full(len(images), -1))
+    judged = Evaluation(images, images, np.zeros(len(images), int))
     export_model(model, ["onnx", "int8"], folder, images=images[:2], metadata={}, evaluation=judged)
 
 

@@ -88,7 +88,13 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing about requests."""
 
     def _answer(self, body: bool) -> None:
-        address = unquote(urlsplit(self.path).path)
+        try:
+            address = unquote(urlsplit(self.path).path)
+        except ValueError:  # an address that is none, such as http://[bad/
+            address = ""
+        if not address.startswith("/"):
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
         if address == "/models.json":
             text = json.dumps({"models": list_models(self.models)}).encode()
             self._headers(TYPES[".json"], len(text))

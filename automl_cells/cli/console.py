@@ -14,6 +14,11 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def printable(text: str) -> str:
+    """`text` without characters that a terminal would obey; lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
 def error_console() -> Console:
     """The console for progress."""
     from rich.console import Console
@@ -25,6 +30,7 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as a table that fits a terminal; a hash is shortened, numbers are rounded."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -33,9 +39,9 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     shown = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left", no_wrap=column != "failure")
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=column not in ("failure", "changes"))
     for row in rows:
-        shown.add_row(*[_cell(column, row.get(column)) for column in columns])
+        shown.add_row(*[escape(_cell(column, row.get(column))) for column in columns])
     console.print(shown)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from automl_cells.cli import export, finetune, genotype, search, store, train, zoo
+from automl_cells.cli.console import printable
 from automl_cells.errors import AutoMLCellsError
 
 app = typer.Typer(
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    one_line = " ".join(message.split())
+    one_line = " ".join(printable(message).split())
     print(f"automl-cells: {one_line}", file=sys.stderr)
     sys.exit(2)
 

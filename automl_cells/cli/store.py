@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,8 @@ def publish(
     Its card states how exports agree with Keras on images of the data set it learnt, if they are at hand.
     """
     from automl_cells.zoo import Entry, RemoteShelf, open_shelf
+    from automl_cells.zoo.address import check_word
+    from automl_cells.zoo.publishing import changes_line
     from automl_cells.zoo.shelf import entry_folder
 
     shelf = open_shelf(to)
@@ -55,6 +58,10 @@ def publish(
             f"Expected --derived with a store; zoo build --shelf {to} makes them. Received: a folder"
         )
     entry = Entry.read(entry_folder(run))  # a wrong folder is refused before the framework is imported
+    # what can be refused at once is, before anything is measured and written into the run
+    check_word(name or entry.name, "name")
+    check_word(tag or entry.tag, "tag")
+    changes_line(changes)
     data = images_of(dataset)
     import_framework()  # a shelf takes only what loads
     if entry.manifest is None:
@@ -86,6 +93,11 @@ def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | N
         add_baseline(entry.folder, baseline)
     if not exports or (EXPORTS in entry.metrics and data is None):
         return
+    if not os.access(entry.folder, os.W_OK):
+        raise AutoMLCellsError(
+            f"Expected a run that can be written to, for what is measured (--no-exports does without). "
+            f"Received: {entry.folder}"
+        )
     import keras
 
     if keras.backend.backend() != "tensorflow":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import say, table
+from automl_cells.cli.console import printable, say, table
 from automl_cells.cli.entries import shelf_of
 from automl_cells.cli.export import EntryWord, ImagesOption, images_of, print_results, watching
 from automl_cells.cli.quiet import import_framework
@@ -26,6 +26,7 @@ def list_(
         str, typer.Argument(metavar="[PATTERN]", help='Part of a name, or with *, as in "nasnet*".', show_default=False)
     ] = "*",
     trained: Annotated[bool, typer.Option("--trained", help="Only entries with weights.")] = False,
+    changes: Annotated[bool, typer.Option("--changes", help="Say what changed in each version.")] = False,
     shelf: options.Shelf = None,
 ) -> None:
     """List the trained versions on a shelf, and the structures that can be built without weights."""
@@ -44,6 +45,7 @@ def list_(
                 "parameters": item.parameters,
                 "published": item.published.strftime("%Y-%m-%d"),
                 "hash": item.genotype,
+                **({"changes": item.changes} if changes else {}),
             }
         )
     say(f"Shelf: {found.place}")
@@ -66,6 +68,9 @@ def list_(
 def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
     """Show the card of an entry, or what is known of a structure that has no weights yet."""
     from automl_cells.zoo import info, resolve, structures
+    from automl_cells.zoo.entry import CARD
+    from automl_cells.zoo.manifest import read_bytes
+    from automl_cells.zoo.verify import check_files
 
     if entry in structures() and not any(item.name == entry for item in shelf_of(shelf).list()):
         known = info(entry, shelf=shelf_of(shelf))
@@ -75,13 +80,14 @@ def show(entry: EntryWord, shelf: options.Shelf = None) -> None:
         say(f"  genotype         {known.genotype}\n  from automl_cells.zoo import {entry}")
         return
     found = resolve(entry, shelf_of(shelf))
-    card = found.folder / "README.md"
-    if card.is_file():
-        say(card.read_text(encoding="utf-8").rstrip())
+    if found.manifest is not None and (record := found.manifest.files.get(CARD)):
+        if problems := check_files(found.folder, {CARD: record}):
+            raise AutoMLCellsError(f"Expected the card of {found.address} as published. Received: {problems[0]}")
+        say(printable(read_bytes(found.folder / CARD).decode(errors="replace").rstrip()))
         return
     say(f"{found.name}/{found.tag}, not published: {found.folder}")
     for name, value in found.metrics.items():
-        say(f"  {name:<22}{value}")
+        say(printable(f"  {name:<22}{value}"))
 
 
 @zoo.command()
@@ -99,7 +105,11 @@ def verify(
     shelf: options.Shelf = None,
 ) -> None:
     """Hash every file of the shelf again, and measure every accuracy again whose data set is at hand."""
+    from automl_cells.zoo import Shelf
+
     found = shelf_of(shelf)
+    if isinstance(found, Shelf) and not found.folder.is_dir():
+        raise AutoMLCellsError(f"Expected the folder of a shelf. Received: {found.folder} (no such folder)")
     problems = [str(problem) for problem in found.verify(entry)]
     if not problems:
         say(f"{found.place}: all files as published.")

@@ -16,13 +16,23 @@ OUTPUTS = ("probabilities", "logits")
 
 
 def output_name(model: keras.Model) -> str:
-    """``probabilities`` if the model ends with a softmax, ``features`` if with no classifier, else ``logits``."""
+    """What the model gives, told from its last layer.
+
+    Returns:
+        ``probabilities`` of a softmax, ``logits`` of a dense layer without activation, ``scores`` of one with another
+        activation (such as sigmoids for several labels), ``features`` of anything else.
+    """
     import keras
 
     last = _last(model)
-    if getattr(last, "activation", None) is keras.activations.softmax or isinstance(last, keras.layers.Softmax):
+    if isinstance(last, keras.Model):
+        return output_name(last)
+    activation = getattr(last, "activation", None)
+    if activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax):
         return "probabilities"
-    return "logits" if isinstance(last, keras.layers.Dense | keras.layers.Activation) else "features"
+    if isinstance(last, keras.layers.Dense | keras.layers.Activation):
+        return "logits" if activation is keras.activations.linear else "scores"
+    return "features"
 
 
 def with_output(model: keras.Model, output: str | None) -> keras.Model:
@@ -33,19 +43,19 @@ def with_output(model: keras.Model, output: str | None) -> keras.Model:
         output: ``probabilities``, ``logits``, or ``None`` for what the model has.
 
     Raises:
-        ExportError: another word, or a model without a classifier.
+        ExportError: another word, or a model that does not end with a softmax or logits.
     """
     import keras
 
     found = output_name(model)
     if output is None or output == found:
         return model
-    if output not in OUTPUTS or found == "features":
+    last = _last(model)
+    if output not in OUTPUTS or found not in OUTPUTS or isinstance(last, keras.Model):
         raise ExportError(
-            f"Expected an output among {list(OUTPUTS)} of a model with a classifier. "
+            f"Expected an output among {list(OUTPUTS)} of a model whose own last layer gives one of them. "
             f"Received: {output!r:.40} of a model that gives {found}"
         )
-    last = _last(model)
     if output == "probabilities":
         return keras.Model(model.inputs[0], keras.layers.Softmax(name="softmax")(model.outputs[0]), name=model.name)
     before = last.input
@@ -64,14 +74,17 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     becomes β + (bias - μ) γ / √(σ² + ε). Only a normalisation that is the sole reader of a convolution without
     activation is folded; others stay. The outputs of the two models differ by rounding.
 
+    A model with layers that cannot be copied (such as lambdas) is returned as it is.
+
     Raises:
         ExportError: not a functional model.
     """
     import keras
 
-    if type(model).__name__ not in ("Functional", "Sequential"):
-        raise ExportError(f"Expected a functional Keras model. Received: a {type(model).__name__}")
+    model = functional(model)
     folds = _folds(model)
+    if not folds:
+        return model
     gone = {normalization.name for normalization in folds.values()}
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -83,13 +96,39 @@ def fold_batch_normalization(model: keras.Model) -> keras.Model:
     def call(layer: keras.layers.Layer, *arguments: Any, **words: Any) -> Any:
         return arguments[0] if layer.name in gone else layer(*arguments, **words)
 
-    folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    try:
+        folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    except (TypeError, ValueError, NotImplementedError):  # what layers raise that cannot be made from their own config
+        return model
     for layer in folded.layers:
         if layer.weights:
             original = model.get_layer(layer.name)
             normalization = folds.get(layer.name)
             layer.set_weights(_weights(original) if normalization is None else _folded(original, normalization))
+            if hasattr(layer, "finalize_state"):  # of preprocessing layers, which compute with copies of their weights
+                layer.finalize_state()
     return folded
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """`model` as a functional one from a tensor to a tensor, if its graph can be walked.
+
+    Raises:
+        ExportError: a subclassed model, one that was never built, or one with several inputs or outputs.
+    """
+    import keras
+
+    kind = type(model).__name__
+    if kind not in ("Functional", "Sequential") or not getattr(model, "built", False):
+        raise ExportError(f"Expected a functional or sequential Keras model that is built. Received: a {kind}")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ExportError(
+            f"Expected a model with one input and one output. "
+            f"Received: {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        )
+    if kind == "Functional" and not keras.tree.is_nested(model.input) and not keras.tree.is_nested(model.output):
+        return model
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def _folds(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +21,7 @@ from automl_cells.export.litert import load_litert, write_litert
 from automl_cells.export.onnx import check_opset, load_onnx, write_onnx
 from automl_cells.export.onnx_graph import add_metadata
 from automl_cells.export.parity import TOLERANCE, Parity, measure_parity
-from automl_cells.export.savedmodel import load_savedmodel, write_savedmodel
+from automl_cells.export.savedmodel import describe_savedmodel, load_savedmodel, write_savedmodel
 from automl_cells.export.tracing import Trace, trace
 from automl_cells.files import write_atomically
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import keras
 
 PARITY_FILE = "parity.json"
+STAGED = ".partial-"
+"""How the names of unfinished folders start."""
+
 PARITY_FORMAT = "automl_cells/parity"
 FORMATS: dict[str, str] = {
     "savedmodel": "savedmodel",
@@ -135,23 +138,40 @@ def export_model(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ExportError(f"Expected a folder to export to. Received: {out}, a file")
+    for form in formats:
+        target = out / FORMATS[form]
+        if target.exists() and target.is_dir() != (form == "savedmodel"):
+            raise ExportError(f"Expected {target} to be free for the {form} export. Received: something else there")
     fed = np.asarray(images, np.float32) if preprocessing is None else pixels(images)
     watch("trace")
     traced = trace(model, output, preprocessing)
     where = "outside" if preprocessing is None else "inside"
-    job = _Job(traced, fed, preprocessing, {**metadata, **FEEDING[where]}, opset, evaluation)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".exporting-") as name:
+    borders = {"input_layout": "NHWC", "input_dtype": traced.dtype, "output": traced.output}
+    told = {name: str(value) for name, value in {**metadata, **FEEDING[where], **borders}.items()}
+    job = _Job(traced, fed, preprocessing, told, opset, evaluation)
+    with _staging(out) as folder:
         staged = {}
         for form in [form for form in FORMATS if form in formats]:  # int8 after the float file it is made from
             watch(form)
-            staged[form] = _export(job, form, Path(name))
-        out.mkdir(exist_ok=True)
+            staged[form] = _export(job, form, folder)
         for result in staged.values():
             _move_into(result.path, out)
-    results = {form: result._replace(path=out / result.path.name) for form, result in staged.items()}
-    _write_parity(out, results)
+        results = {form: result._replace(path=out / result.path.name) for form, result in staged.items()}
+        _write_parity(out, results, job.metadata)
     return results
+
+
+@contextlib.contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """A hidden folder in `out`, so that moving its files is a renaming; a new `out` that stays empty is removed."""
+    there = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=STAGED) as name:
+            yield Path(name)
+    finally:
+        if not there and not any(out.iterdir()):
+            out.rmdir()
 
 
 class _Job(NamedTuple):
@@ -205,7 +225,7 @@ def _export(job: _Job, form: str, folder: Path) -> ExportResult:
             f"Received: a difference of {parity.max_abs_difference:.3g}, the same first class on "
             f"{parity.top1_agreement:.1%}"
         )
-    if form in ("onnx", "int8"):
+    if form != "litert":
         measured = {"parity_max_abs": f"{parity.max_abs_difference:.3g}", "parity_images": str(parity.images)}
         if accuracies is not None:
             measured |= {
@@ -213,7 +233,7 @@ def _export(job: _Job, form: str, folder: Path) -> ExportResult:
                 "accuracy_int8": f"{accuracies.int8:.2f}",
                 "accuracy_images": str(accuracies.images),
             }
-        add_metadata(path, measured)
+        (describe_savedmodel if form == "savedmodel" else add_metadata)(path, measured)
     sha256 = sha256_of_folder(path) if path.is_dir() else sha256_of_file(path)
     return ExportResult(path, parity, sha256, size_of(path), time.perf_counter() - start, accuracies)
 
@@ -276,7 +296,7 @@ def _move_into(source: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_parity(out: Path, results: Mapping[str, ExportResult]) -> None:
+def _write_parity(out: Path, results: Mapping[str, ExportResult], metadata: Mapping[str, str]) -> None:
     path = out / PARITY_FILE
     kept: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -284,5 +304,5 @@ def _write_parity(out: Path, results: Mapping[str, ExportResult]) -> None:
         kept = {form: before[form] for form, name in FORMATS.items() if form in before and (out / name).exists()}
     for form, result in results.items():
         kept[form] = result.to_document()
-    document = {"format": PARITY_FORMAT, "version": 1, "results": kept}
+    document = {"format": PARITY_FORMAT, "version": 1, "results": kept, "metadata": dict(metadata)}
     write_atomically(path, json.dumps(document, indent=2, allow_nan=False) + "\n")

@@ -105,8 +105,11 @@ def write_int8(source: str | Path, path: str | Path, calibration: np.ndarray, me
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
-        except (ValueError, RuntimeError, KeyError, AttributeError) as error:
-            raise ExportError(f"Expected a graph that ONNX Runtime can quantise. Received: {one_line(error)}") from None
+        except Exception as error:  # onnxruntime raises what it likes
+            raise ExportError(
+                f"Expected a graph, and images of its input, that ONNX Runtime can quantise with. "
+                f"Received: {one_line(error) or type(error).__name__}"
+            ) from None
         finally:
             logger.setLevel(level)
         result = onnx.load(str(quantised))
@@ -126,10 +129,18 @@ def accuracy(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels
         labels: (n,), class numbers.
 
     Raises:
-        ExportError: no images, or not a label for each.
+        ExportError: no images, not a class number for each, or a model that does not give a value for each class.
     """
-    if not len(images) or len(images) != len(labels):
-        raise ExportError(f"Expected a label for each image. Received: {len(images)} images, {len(labels)} labels")
-    batches = range(0, len(images), _BATCH)
-    guesses = [run(images[start : start + _BATCH]).argmax(-1) for start in batches]
-    return 100 * float(np.mean(np.concatenate(guesses) == labels))
+    labels = np.asarray(labels)
+    if not len(images) or labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise ExportError(
+            f"Expected a class number for each image. Received: {len(images)} images, "
+            f"labels of shape {labels.shape} and type {labels.dtype}"
+        )
+    outputs = np.concatenate([run(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)])
+    if outputs.ndim != 2 or labels.min() < 0 or labels.max() >= outputs.shape[1]:
+        raise ExportError(
+            f"Expected one value a class and labels of these classes. Received: outputs of shape {outputs.shape}, "
+            f"labels from {labels.min()} to {labels.max()}"
+        )
+    return 100 * float(np.mean(outputs.argmax(-1) == labels))

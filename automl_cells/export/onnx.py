@@ -59,7 +59,7 @@ def check_opset(opset: int) -> None:
     Raises:
         ExportError: it is out of range.
     """
-    if opset not in OPSETS:
+    if type(opset) is not int or opset not in OPSETS:
         raise ExportError(f"Expected an opset from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}")
 
 
@@ -78,8 +78,11 @@ def write_onnx(traced: Trace, path: str | Path, metadata: Mapping[str, str], ops
         raise ExportError(f"Expected weights of at most {MAX_BYTES:,} bytes for an ONNX file. Received: {size:,}")
     with tempfile.TemporaryDirectory(prefix="automl-cells-") as folder:
         converted, optimized = Path(folder, "converted.onnx"), Path(folder, "optimized.onnx")
-        onnx.save(_convert(traced, opset), str(converted))
-        _optimize(converted, optimized)
+        try:
+            onnx.save(_convert(traced, opset), str(converted))
+            _optimize(converted, optimized)
+        except Exception as error:  # tf2onnx and onnxruntime raise what they like
+            raise ExportError(f"Expected a network that ONNX can express. Received: {one_line(error)}") from None
         proto = onnx.load(str(optimized))
     name_borders(proto.graph, INPUT, traced.output)
     tidy_names(proto.graph, traced.reference.name, {layer.name for layer in traced.reference.layers})
@@ -87,7 +90,7 @@ def write_onnx(traced: Trace, path: str | Path, metadata: Mapping[str, str], ops
     proto.graph.name = metadata.get("name", traced.reference.name)
     versions = {"opset": str(opset), "keras": keras.__version__, "tf2onnx": tf2onnx.__version__}
     borders = {"input_layout": "NHWC", "input_dtype": traced.dtype, "output": traced.output}
-    describe(proto, {**metadata, **borders, **versions})
+    describe(proto, {name: str(value) for name, value in {**metadata, **borders, **versions}.items()})
     check_and_save(proto, path)
 
 
@@ -97,7 +100,8 @@ def _convert(traced: Trace, opset: int) -> Any:
     from tf2onnx import tf_loader, tfonnx
 
     concrete = traced.concrete
-    given = [tensor.name for tensor in concrete.inputs if tensor.dtype != tf.resource]
+    # behind the arguments come what the function has captured: variables, and constants that layers keep
+    given = [tensor.name for tensor in concrete.inputs[: len(concrete.inputs) - len(concrete.captured_inputs)]]
     wanted = [tensor.name for tensor in concrete.outputs]
     with _quiet_converter(), tf.device("/cpu:0"):
         frozen = tf_loader.from_function(concrete, given, wanted)
@@ -160,10 +164,10 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[np.ndarray], np.n
 
 @contextmanager
 def _quiet_converter() -> Iterator[None]:
-    """Hold back tf2onnx's log below an error."""
+    """Hold back tf2onnx's log."""
     logger = logging.getLogger("tf2onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # its errors are raised too
     try:
         yield
     finally:

@@ -51,8 +51,15 @@ def write_savedmodel(traced: Trace, folder: str | Path, metadata: Mapping[str, s
     check_empty(folder)
     with _quiet("tensorflow", "absl"):
         tf.saved_model.save(traced.module, str(folder), signatures={SIGNATURE: traced.concrete})
-    (folder / METADATA).parent.mkdir(exist_ok=True)
-    (folder / METADATA).write_text(json.dumps(dict(metadata), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    describe_savedmodel(folder, metadata)
+
+
+def describe_savedmodel(folder: str | Path, metadata: Mapping[str, str]) -> None:
+    """Add to what a SavedModel says about itself."""
+    path = Path(folder) / METADATA
+    path.parent.mkdir(exist_ok=True)
+    present = json.loads(path.read_bytes()) if path.exists() else {}
+    path.write_text(json.dumps({**present, **metadata}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def check_empty(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import ExportError
 from automl_cells.export.backend import check_backend
-from automl_cells.export.deployable import fold_batch_normalization, output_name, with_output
+from automl_cells.export.deployable import fold_batch_normalization, functional, output_name, with_output
 
 if TYPE_CHECKING:
     import keras
@@ -22,7 +22,7 @@ class Trace(NamedTuple):
         reference: the Keras model whose outputs the exported files must give; not folded.
         function: a `tf.function` with a fixed signature: ``image`` → {output: …}.
         module: the `tf.Module` that holds the traced function, as ``serve``, and its variables.
-        output: name of the output: ``probabilities``, ``logits`` or ``features``.
+        output: name of the output: ``probabilities``, ``logits``, ``scores`` or ``features``.
         dtype: of the images: ``float32`` (normalised) or ``uint8`` (pixels).
         parameters: number of weights.
     """
@@ -49,21 +49,26 @@ def trace(model: keras.Model, output: str | None = None, preprocessing: Preproce
         preprocessing: put this normalisation into the function, which then takes pixels as uint8.
 
     Raises:
-        ExportError: another backend than TensorFlow, a model that is not functional or does not compute in float32, an
-            output that it does not have, or a preprocessing for another number of channels.
+        ExportError: another backend than TensorFlow, a model that is not functional, does not compute in float32 or has
+            the channels first, an output that it does not have, or a preprocessing for another number of channels.
     """
     check_backend()
     import tensorflow as tf
 
-    for layer in model.layers:
+    model = functional(model)
+    for layer in model._flatten_layers(include_self=False):
         if layer.compute_dtype != "float32":
             raise ExportError(
                 f"Expected layers that compute in float32. Received: {layer.name}, which computes in "
                 f"{layer.compute_dtype}"
             )
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ExportError(
+                f"Expected layers with the channels last. Received: {layer.name}, with the channels first"
+            )
     reference = with_output(model, output)
     folded = fold_batch_normalization(reference)
-    name = output_name(reference)
+    name = output or output_name(reference)
     shape = tuple(reference.inputs[0].shape)
     if preprocessing is not None and len(preprocessing.mean) != shape[-1]:
         raise ExportError(
@@ -75,7 +80,8 @@ def trace(model: keras.Model, output: str | None = None, preprocessing: Preproce
         if preprocessing is not None:
             mean, std = (tf.constant(values, tf.float32) for values in (preprocessing.mean, preprocessing.std))
             image = (tf.cast(image, tf.float32) - mean) / std
-        return {name: folded(image, training=False)}
+        (outputs,) = tf.nest.flatten(folded(image, training=False))  # a model may give a dictionary of one
+        return {name: outputs}
 
     module = tf.Module()
     module.weights = [getattr(variable, "value", variable) for variable in folded.weights]

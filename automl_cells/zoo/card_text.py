@@ -22,7 +22,8 @@ def named(value: Any) -> str:
 
 def number(value: Any) -> float | None:
     """`value` if it is a number."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    wanted = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return float(value) if wanted else None
 
 
 def decimal(value: Any) -> str:
@@ -57,7 +58,7 @@ def floats(values: tuple[float, ...]) -> str:
 
 def text(value: Any, length: int = 300) -> str:
     """`value` on one line, without characters that Markdown would take for a table, code or HTML."""
-    return " ".join("".join(c if c.isprintable() and c not in "|`<>" else " " for c in str(value)).split())[:length]
+    return " ".join("".join(c if c.isprintable() and c not in "|`<>[]" else " " for c in str(value)).split())[:length]
 
 
 def _written(value: Any, form: str) -> str:

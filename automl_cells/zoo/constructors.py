@@ -29,16 +29,19 @@ _OFFICIAL = """
     model, an old-style `.h5` or a `.weights.h5`."""
 
 
+Decoded = list[list[tuple[int | str, str, float]]]
+
+
 class Constructor(Protocol):
     """What the functions of this module can be called with, and what they carry.
 
     Attributes:
-        preprocess_input: (x, data_format=None, *, weights=tag): raw pixels as those weights want them.
-        decode_predictions: (preds, top=5, *, weights=tag): the best classes by name.
+        preprocess_input: (x, data_format=None, *, weights=None): raw pixels as those weights want them.
+        decode_predictions: (preds, top=5, *, weights=None): the best classes by name.
     """
 
     preprocess_input: Callable[..., Any]
-    decode_predictions: Callable[..., list[list[tuple[int | str, str, float]]]]
+    decode_predictions: Callable[..., Decoded]
 
     def __call__(
         self,
@@ -107,23 +110,30 @@ def constructor(structure_name: str) -> Constructor:
             pretrained = find_weights(made, weights, wanted.old_top)
         return instantiate(made.load_genotype(), made.make_template(), wanted, pretrained, sizes)
 
-    def preprocess_input(x: Any, data_format: str | None = None, *, weights: str) -> np.ndarray:
-        """As `automl_cells.zoo.preprocess_input`, for the weights of that tag."""
+    def preprocess_input(x: Any, data_format: str | None = None, *, weights: str | None = None) -> np.ndarray:
+        """As `automl_cells.zoo.preprocess_input`, for the weights of that tag; by default the newest on the shelf."""
         from automl_cells.zoo import predictions
 
-        return predictions.preprocess_input(x, f"{made.name}/{weights}", data_format)
+        return predictions.preprocess_input(x, _address(made, weights), data_format)
 
-    def decode_predictions(preds: Any, top: int = 5, *, weights: str) -> list[list[tuple[int | str, str, float]]]:
-        """As `automl_cells.zoo.decode_predictions`, for the weights of that tag."""
+    def decode_predictions(preds: Any, top: int = 5, *, weights: str | None = None) -> Decoded:
+        """As `automl_cells.zoo.decode_predictions`, for the weights of that tag; by default the newest on the shelf."""
         from automl_cells.zoo import predictions
 
-        return predictions.decode_predictions(preds, f"{made.name}/{weights}", top)
+        return predictions.decode_predictions(preds, _address(made, weights), top)
 
     construct.preprocess_input = preprocess_input  # type: ignore[attr-defined]
     construct.decode_predictions = decode_predictions  # type: ignore[attr-defined]
     construct.__name__ = construct.__qualname__ = made.name
     construct.__doc__ = _document(made)
     return cast(Constructor, construct)
+
+
+def _address(made: Structure, weights: str | None) -> str:
+    """Where `preprocess_input` and `decode_predictions` look; without a tag the official weights, if there are such."""
+    if weights is None:
+        return made.name if made.keras_application is None else f"{made.name}/imagenet"
+    return f"{made.name}/{weights}"
 
 
 def _document(made: Structure) -> str:
@@ -163,7 +173,7 @@ def _document(made: Structure) -> str:
 
     Returns:
         A `keras.Model`, float32 images (batch, height, width, channels) to (batch, classes) with the top. Pixels and
-        names: `{made.name}.preprocess_input(x, weights="tag")`, `{made.name}.decode_predictions(preds, weights="tag")`.
+        names: `{made.name}.preprocess_input(x)`, `{made.name}.decode_predictions(preds)`.
 
     Raises:
         ZooError: weights that nobody has published, or that do not fit what else was asked for.

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from automl_cells.datasets import Dataset
-from automl_cells.errors import ZooError
+from automl_cells.errors import ExportError, ZooError
 from automl_cells.export import FORMATS, Evaluation, ExportResult, export_model, sha256_of_file
 from automl_cells.export.digests import files_below
 from automl_cells.export.exporting import PARITY_FILE
@@ -23,6 +23,7 @@ from automl_cells.zoo.manifest import DERIVED, Derived, FileRecord, now, read_do
 
 IMAGES = 64
 CALIBRATION_IMAGES = 256
+LARGEST_SIDE = 4096
 ACCURACY_IMAGES = 2000
 """How many test images int8 is judged by: its error is then a tenth of the point that it may cost, or thereabouts."""
 
@@ -80,17 +81,20 @@ def export_entry(
         DataError: images with another number of channels.
     """
     found = _data(entry) if data is None else data
+    _check_size(size)
     model = entry.load_model(size)  # which refuses sizes that the network cannot have
     prepare = _preparation(entry, size, with_preprocessing)
-    if isinstance(found, Dataset):
-        images = found.x_test[:IMAGES]
+    images = found.x_test[:IMAGES] if isinstance(found, Dataset) else np.asarray(found)
+    if not len(images):
+        raise ExportError("Expected at least one image to compare on. Received: none")
+    evaluation = None
+    if "int8" in formats and isinstance(found, Dataset):
+        _check_labels(entry, found)
         evaluation = Evaluation(
             prepare(found.x_train[:CALIBRATION_IMAGES]),
             prepare(found.x_test[:ACCURACY_IMAGES]),
             found.y_test[:ACCURACY_IMAGES],
         )
-    else:
-        images, evaluation = found, None
     return export_model(
         model,
         formats,
@@ -100,9 +104,27 @@ def export_entry(
         opset=opset,
         output=output,
         preprocessing=entry.preprocessing if with_preprocessing else None,
-        evaluation=evaluation if "int8" in formats else None,
+        evaluation=evaluation,
         watch=watch,
     )
+
+
+def _check_size(size: Any) -> None:
+    """Refuse what is no size, or so large that only a slip of the pen can be meant."""
+    if size is None or size == "any":
+        return
+    whole = isinstance(size, tuple) and len(size) == 2 and all(type(side) is int for side in size)
+    if not whole or not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise ExportError(f"Expected a size (height, width) up to {LARGEST_SIDE}, or 'any'. Received: {size!r:.60}")
+
+
+def _check_labels(entry: Entry, data: Dataset) -> None:
+    """Accuracy means something only with the classes that the network learnt."""
+    if tuple(data.class_names) != entry.labels and data.fingerprint != entry.document.dataset.fingerprint:
+        raise ExportError(
+            f"Expected labelled images of the classes {list(entry.labels[:3])} … to judge int8 by. "
+            f"Received: {data.name} with {list(data.class_names[:3])} …"
+        )
 
 
 def pixel_range(images: np.ndarray) -> list[float]:

@@ -62,7 +62,8 @@ class Documents(NamedTuple):
             published=manifest.published,
             genotype=self.genotype.hash,
             parameters=cost(plan(self.genotype, self.template)).parameters,
-            test_accuracy=accuracy if isinstance(accuracy, int | float) else None,
+            # not what is NaN, or a number past all floats, or no share at all
+            test_accuracy=accuracy if isinstance(accuracy, int | float) and 0 <= accuracy <= 100 else None,
             bytes=sum(record.bytes for record in manifest.files.values()),
             manifest_sha256=manifest_sha256,
             changes=manifest.changes,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_cells.builder import Template
 from automl_cells.builder import template as make_template
-from automl_cells.errors import TemplateError, ZooError
+from automl_cells.errors import AutoMLCellsError, TemplateError, ZooError
 from automl_cells.genotypes import Genotype
 
 if TYPE_CHECKING:
@@ -76,22 +76,32 @@ def instantiate(
         if pretrained.entry is not None:
             default = pretrained.entry.template.input_shape
         if wanted.old_top:
-            _check_top(pretrained, wanted.classes or template.classes, wanted.classifier_activation)
+            _check_top(
+                pretrained, template.classes if wanted.classes is None else wanted.classes, wanted.classifier_activation
+            )
     shape = _input_shape(
         wanted.input_shape, wanted.input_tensor, default, wanted.include_top, fixed_channels=pretrained is not None
     )
-    classes = wanted.num_classes or wanted.classes or template.classes
+    classes = next(count for count in (wanted.num_classes, wanted.classes, template.classes) if count is not None)
     frame = make_template(template, input_shape=shape, classes=classes if wanted.include_top else None, **sizes)
-    model = build(
-        genotype,
-        frame,
-        include_top=wanted.include_top,
-        pooling=None if wanted.include_top else wanted.pooling,
-        features=wanted.features,
-        classifier_activation=wanted.classifier_activation,
-        input_tensor=wanted.input_tensor,
-        name=wanted.name,
-    )
+    try:
+        model = build(
+            genotype,
+            frame,
+            include_top=wanted.include_top,
+            pooling=None if wanted.include_top else wanted.pooling,
+            features=wanted.features,
+            classifier_activation=wanted.classifier_activation,
+            input_tensor=wanted.input_tensor,
+            name=wanted.name,
+        )
+    except AutoMLCellsError:
+        raise
+    except (TypeError, ValueError) as error:  # Keras' own: a name with a slash, an activation that it does not have
+        raise ZooError(
+            f"Expected a name and an activation that Keras has. Received: name={wanted.name!r:.60}, "
+            f"classifier_activation={wanted.classifier_activation!r:.60} ({' '.join(str(error).split())[:200]})"
+        ) from None
     if pretrained is not None:
         from automl_cells.zoo.pretrained import load_pretrained
 
@@ -111,6 +121,9 @@ def _body(model: keras.Model) -> keras.Model:
 
 
 def _check_classes(wanted: Wanted, template: Template) -> None:
+    for what, count in (("classes", wanted.classes), ("num_classes", wanted.num_classes)):
+        if count is not None and (type(count) is not int or count < 1):
+            raise ZooError(f"Expected {what} as a whole number above 0. Received: {count!r:.20}")
     if wanted.num_classes is None:
         return
     if not wanted.include_top:

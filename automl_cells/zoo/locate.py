@@ -35,6 +35,8 @@ def open_shelf(address: str | Path) -> Shelf | RemoteShelf:
         return Shelf(address)
     scheme = scheme_of(address)
     if scheme is None:
+        if not address or Path(address).expanduser().is_file():
+            raise ZooError(f"Expected a folder or the address of a store. Received: {address!r:.200}")
         return Shelf(Path(address).expanduser())
     if scheme in ("file", "local"):
         path = address.partition("://")[2]

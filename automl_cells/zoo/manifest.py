@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,6 +36,9 @@ from automl_cells.zoo.address import WORD, Address
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 DERIVED = "derived.json"
+UNFINISHED = ".partial"
+"""How the names of files end that are being downloaded."""
+
 INDEX = "index.json"
 MAX_DOCUMENT_BYTES = 16_000_000
 MAX_CHANGES = 500
@@ -45,6 +49,7 @@ _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}"
 # Rust's regular expressions: "$" is the very end, not "before a last newline".
 FilePath = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT}){{0,7}}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+GenotypeHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Word = Annotated[str, StringConstraints(pattern=rf"^{WORD}$")]
 Version = Annotated[int, Field(ge=1, le=999_999)]
 
@@ -72,8 +77,10 @@ def _one_place_each(files: dict[str, FileRecord]) -> dict[str, FileRecord]:
     places = {MANIFEST, DERIVED}
     folders = {parent.as_posix().lower() for name in files for parent in PurePosixPath(name).parents}
     for name in files:
-        if name.lower() in places | folders:
+        if name.lower() in places | folders or name.lower().partition("/")[0] in (MANIFEST, DERIVED):
             raise ValueError(f"{name} would overwrite another file")
+        if name.lower().endswith(UNFINISHED):
+            raise ValueError(f"{name} has the name of an unfinished download")
         places.add(name.lower())
     return files
 
@@ -112,8 +119,8 @@ class Manifest(_Changing):
     name: Word
     tag: Word
     entry_version: Version
-    published: datetime
-    genotype: str
+    published: AwareDatetime
+    genotype: GenotypeHash
     files: Files
 
     @property
@@ -127,7 +134,7 @@ class Derived(_Data):
 
     format: Literal["automl_cells/derived"] = "automl_cells/derived"
     format_version: Annotated[Literal[1], Field(alias="version")] = 1
-    made: datetime
+    made: AwareDatetime
     weights_sha256: Sha256
     parity: dict[str, dict[str, Any]]
     files: Files
@@ -139,10 +146,10 @@ class IndexItem(_Changing):
     name: Word
     tag: Word
     version: Version
-    published: datetime
-    genotype: str
+    published: AwareDatetime
+    genotype: GenotypeHash
     parameters: int | None
-    test_accuracy: float | None
+    test_accuracy: Annotated[float, Field(ge=0, le=100)] | None
     bytes: int
     manifest_sha256: Sha256
 

@@ -54,7 +54,10 @@ def decode_predictions(
     Raises:
         ZooError: no such entry, or predictions of another shape.
     """
-    predictions = np.asarray(predictions)
+    try:
+        predictions = np.asarray(predictions, np.float64)
+    except (TypeError, ValueError):
+        raise ZooError(f"Expected predictions as numbers. Received: {type(predictions).__name__}") from None
     official = _is_official(model)
     labels = () if official else _entry(model).labels
     classes = 1000 if official else len(labels)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from automl_cells.errors import ZooError
+from automl_cells.export.exporting import STAGED
 from automl_cells.files import write_atomically
 from automl_cells.genotypes.drawing import draw_svg
 from automl_cells.zoo.address import Address
@@ -27,8 +29,8 @@ from automl_cells.zoo.manifest import (
     write_document,
 )
 
-STAGED = ".partial-"
-"""How the names of unfinished folders start; nothing that starts so is ever listed."""
+EXPORT_SECONDS = 3600
+"""How long an export in an entry's folder may go on, which needs no lock of the shelf."""
 
 
 @contextmanager
@@ -115,6 +117,8 @@ def changes_line(text: str | None) -> str | None:
 
 def remove_leftovers(shelf: Path) -> None:
     """Remove what a publication that was killed has left. Call it only with the shelf locked."""
-    for stage in [*shelf.glob(f"{STAGED}*"), *shelf.glob(f"*/{STAGED}*")]:
-        if stage.is_dir() and not stage.is_symlink():
+    places = [shelf.glob(f"{stars}{STAGED}*") for stars in ("", "*/", "*/*/")]  # of exports: in the entry itself
+    for stage in (stage for place in places for stage in place):
+        under_way = time.time() - stage.lstat().st_mtime < EXPORT_SECONDS and stage.parent.parent.parent == shelf
+        if stage.is_dir() and not stage.is_symlink() and not under_way:
             shutil.rmtree(stage, ignore_errors=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class ModelInfo:
         metrics: what was measured, accuracies in per cent; empty for a structure.
         published: when.
         changes: what changed against the version before, if somebody said so.
-        versions: for a structure: the entries of its name on the shelf; for an entry: the versions of its tag.
+        versions: for a structure: the entries of its name on the shelf; for an entry: the versions of its tag; each
+            with what changed, if somebody said so.
     """
 
     name: str
@@ -58,7 +60,7 @@ class ModelInfo:
     metrics: dict[str, Any] | None = None
     published: datetime | None = None
     changes: str | None = None
-    versions: tuple[str, ...] = ()
+    versions: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def list_models(
@@ -102,10 +104,10 @@ def info(model: str | Path | Entry, *, shelf: Shelf | RemoteShelf | None = None)
     entry = model if isinstance(model, Entry) else resolve(model, shelf)
     address, cost, manifest = entry.address, entry.cost, entry.manifest
     place = shelf or default_shelf()
-    versions: tuple[str, ...] = ()
+    versions: dict[str, str | None] = {}
     if address is not None:
-        same = (item.address for item in place.list() if (item.name, item.tag) == (address.name, address.tag))
-        versions = tuple(map(str, same))
+        same = [item for item in place.list() if (item.name, item.tag) == (address.name, address.tag)]
+        versions = {str(item.address): item.changes for item in same}
     titled = structures().get(entry.name)
     return ModelInfo(
         name=entry.name,
@@ -207,7 +209,7 @@ def _of_structure(name: str, shelf: Shelf | RemoteShelf) -> ModelInfo:
         flops=cost.flops,
         input_shape=structure.input_shape,
         classes=structure.classes,
-        versions=tuple(str(item.address) for item in shelf.list() if item.name == name),
+        versions={str(item.address): item.changes for item in shelf.list() if item.name == name},
     )
 
 

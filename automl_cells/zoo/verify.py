@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from automl_cells.errors import ZooError
 from automl_cells.export.digests import files_below, sha256_of_file
+from automl_cells.export.exporting import STAGED
 from automl_cells.zoo.manifest import DERIVED, MANIFEST, Derived, FileRecord, Manifest, read_document
 
 
@@ -73,6 +74,6 @@ def verify_entry(folder: Path) -> list[Problem]:
     problems += check_files(folder, files)
     for path in files_below(folder):
         name = path.relative_to(folder).as_posix()
-        if name not in known:
+        if name not in known and not name.startswith(STAGED):  # an export that is under way
             problems.append(Problem(entry, name, "extra", "in no manifest"))
     return problems

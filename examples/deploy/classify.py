@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 BATCH = 64  # pictures that go through the network at once
 MAX_PIXELS = 89_478_485  # of one picture: from here on Pillow suspects a decompression bomb
+LARGEST_SIDE = 1024
 TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 
@@ -206,6 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _size(model: Model, side: int | None) -> tuple[int, int]:
     """The size to feed: the file's own, and `side` where the file leaves it open."""
     height, width = model.size
+    if side is not None and side > LARGEST_SIDE:
+        raise InputError(f"Expected --size up to {LARGEST_SIDE}. Received: {side}")
     if side is not None and (side < 1 or side not in (height or side, width or side)):
         raise InputError(f"Expected --size {height or 'N'} or none. Received: {side}")
     if side is None and (height is None or width is None):
@@ -215,7 +218,13 @@ def _size(model: Model, side: int | None) -> tuple[int, int]:
 
 def _plain(picture: Image.Image, mode: str) -> Image.Image:
     """As 8-bit ``L`` or ``RGB``, transparent parts on white, 16-bit values scaled rather than clipped."""
-    if picture.mode.startswith("I"):
+    if picture.mode == "F" or (picture.mode == "I" and picture.getextrema()[1] <= 255):
+        # no format says what numbers of these kinds mean; up to 255 they are taken for ordinary pixels
+        values = np.asarray(picture)
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
+            raise InputError(f"Expected pixels from 0 to 255. Received: from {values.min():g} to {values.max():g}")
+        picture = Image.fromarray(np.rint(values).astype(np.uint8))
+    elif picture.mode.startswith("I"):
         values = np.asarray(picture).astype(np.uint32)
         picture = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     elif picture.has_transparency_data:
@@ -243,6 +252,10 @@ def _list(
         if not isinstance(values, list) or not values or not all(isinstance(value, wanted) for value in values):
             raise ValueError
         if length is not None and len(values) != length:
+            raise ValueError
+        if kind is not str and not np.isfinite(values).all():
+            raise ValueError
+        if key == "input_std" and min(values) <= 0:
             raise ValueError
     except (KeyError, ValueError):
         what = f"a JSON list of {length or 'one or more'} under {key!r} in the file's metadata"

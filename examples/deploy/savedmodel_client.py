@@ -126,6 +126,7 @@ def lay_out(savedmodel: Path, models: str | Path, name: str) -> Path:
     # The server polls the folder: it must never see half a version under a number, and does not look at other names.
     staged = parent / f".{target.name}-copying"
     try:
+        shutil.rmtree(staged, ignore_errors=True)  # what a copy that was killed has left
         shutil.copytree(savedmodel, staged)
         staged.rename(target)
     except OSError as error:
@@ -187,7 +188,7 @@ def _images(served: Served, path: str | None) -> np.ndarray:
         images = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"Expected a .npy file. Received: {path} ({_one_line(error)})") from None
-    fits = isinstance(images, np.ndarray) and images.ndim == 4 and len(images) > 0
+    fits = isinstance(images, np.ndarray) and images.ndim == 4 and len(images) > 0 and images.dtype.kind in "buif"
     if not fits or any(axis not in (None, n) for axis, n in zip(shape[1:], images.shape[1:], strict=True)):
         found = getattr(images, "shape", type(images).__name__)
         raise InputError(f"Expected images of shape {tuple(shape)}. Received: {found} in {path}")

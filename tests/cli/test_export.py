@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from pathlib import Path
@@ -119,3 +120,57 @@ def test_a_structure_without_weights_is_shown(command):
     assert "88,753,150" in out
     assert "from automl_cells.zoo import nasnet_a_large" in out
     assert f"# {ENTRY}" in command("zoo", "show", "blockqnn_found_digits")[1]
+
+
+def test_a_card_is_printed_without_what_a_terminal_would_obey(command, tmp_path):
+    card = tmp_path / "shelf" / ENTRY / "README.md"
+    content = card.read_bytes()
+    card.write_bytes(content.replace(b"# blockqnn", b"# blockqnx", 1))
+    assert "Expected the card of" in refused(command("zoo", "show", ENTRY))
+    evil = content + b"\x1b[31mred\xff\x07"
+    card.write_bytes(evil)
+    manifest = card.with_name("manifest.json")
+    document = json.loads(manifest.read_text())
+    document["files"]["README.md"] = {"sha256": hashlib.sha256(evil).hexdigest(), "bytes": len(evil)}
+    manifest.write_text(json.dumps(document))
+    status, out, _ = command("zoo", "show", ENTRY)
+    assert status == 0
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+def test_a_shelf_that_is_not_there_is_not_as_published(command, tmp_path):
+    assert "no such folder" in refused(command("zoo", "verify", "--shelf", tmp_path / "missing"))
+    (tmp_path / "file").write_text("x")
+    assert "Expected a folder or the address of a store" in refused(
+        command("zoo", "list", "--shelf", tmp_path / "file")
+    )
+
+
+def test_a_refused_publication_leaves_the_run_as_it_was(command, tmp_path):
+    run = tmp_path / "run" / "entry"
+    run.mkdir(parents=True)
+    for name in ("genotype.json", "model.json", "model.weights.h5", "metrics.json", "drawing.svg"):
+        (run / name).write_bytes((SHELF / ENTRY / name).read_bytes())
+    before = (run / "metrics.json").read_bytes()
+    assert "Bad Name" in refused(command("zoo", "publish", run.parent, "--to", tmp_path / "new", "--name", "Bad Name"))
+    assert (run / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_copies_of_a_run_are_one_version(command, tmp_path):
+    for copy in ("one", "two"):
+        run = tmp_path / copy / "entry"
+        run.mkdir(parents=True)
+        for name in ("genotype.json", "model.json", "model.weights.h5", "metrics.json", "drawing.svg"):
+            (run / name).write_bytes((SHELF / ENTRY / name).read_bytes())
+    first = command("zoo", "publish", tmp_path / "one", "--to", tmp_path / "new")[1]
+    second = command("zoo", "publish", tmp_path / "two", "--to", tmp_path / "new")[1]
+    assert first.startswith("Published blockqnn_found_digits/digits-v1:")
+    assert second.startswith("Published before, byte for byte, as blockqnn_found_digits/digits-v1:")
+
+
+def test_the_list_says_what_changed(command, tmp_path):
+    Shelf(tmp_path / "shelf").publish(SHELF / "blockqnn_mnist" / "mnist-v1", changes="it is new")
+    assert "it is new" in command("zoo", "list", "--changes")[1]
+    assert "it is new" not in command("zoo", "list")[1]

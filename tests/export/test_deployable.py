@@ -5,6 +5,7 @@ import pytest
 from automl_cells.errors import ExportError
 from automl_cells.export import fold_batch_normalization
 from automl_cells.export.deployable import output_name, with_output
+from automl_cells.export.tracing import trace
 
 LAYERS = {
     "conv": lambda: keras.layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False),
@@ -100,8 +101,11 @@ def test_a_subclassed_model_is_refused():
         def call(self, inputs):
             return inputs
 
-    with pytest.raises(ExportError, match=r"Expected a functional Keras model. Received: a Mine"):
-        fold_batch_normalization(Mine())
+    for use in (fold_batch_normalization, trace):
+        with pytest.raises(ExportError, match=r"Expected a functional or sequential .* Received: a Mine"):
+            use(Mine())
+    with pytest.raises(ExportError, match=r"that is built. Received: a Sequential"):
+        trace(keras.Sequential([keras.layers.Dense(2)]))
 
 
 def _classifier(last):

@@ -60,10 +60,33 @@ def test_accuracy_is_counted_over_all_batches():
     assert measured == pytest.approx(100 * 67 / 70)
 
 
-@pytest.mark.parametrize(("images", "labels"), [(0, 0), (3, 2)])
-def test_each_image_needs_a_label(images, labels):
-    with pytest.raises(ExportError, match=f"Received: {images} images, {labels} labels"):
-        accuracy(lambda batch: batch, np.zeros((images, 1, 1, 1)), np.zeros(labels))
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (0, np.zeros(0, int)),
+        (3, np.zeros(2, int)),
+        (3, np.zeros((3, 1), int)),  # would be compared with every guess
+        (3, np.zeros(3)),
+        (3, np.array(["a", "b", "c"])),
+        (3, np.array([0, 1, 4])),
+        (3, np.array([-1, 0, 1])),
+    ],
+)
+def test_each_image_needs_the_number_of_its_class(images, labels):
+    with pytest.raises(ExportError, match="Received: "):
+        accuracy(lambda batch: np.zeros((len(batch), 4)), np.zeros((images, 1, 1, 1)), labels)
+
+
+def test_a_map_is_no_classifier():
+    with pytest.raises(ExportError, match=r"outputs of shape \(2, 3, 3, 4\)"):
+        accuracy(lambda batch: np.zeros((len(batch), 3, 3, 4)), np.zeros((2, 1, 1, 1)), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("calibration", [np.zeros((2, 9, 9, 1)), np.full((2, 8, 8, 1), np.nan)])
+def test_images_that_cannot_calibrate_are_refused(quantised, tmp_path, calibration):
+    with pytest.raises(ExportError, match="Received: "):
+        write_int8(quantised / "float.onnx", tmp_path / "int8.onnx", calibration.astype(np.float32), {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_point_may_be_lost_and_no_more():

@@ -81,6 +81,11 @@ def test_the_server_listens_on_this_machine_only(serve_web):
         assert server.server_address[0] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("path", ["foo", "*", "http://host"])
+def test_what_is_no_address_of_a_file_is_answered(site, path):
+    assert get(site, path)[0] == 400
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

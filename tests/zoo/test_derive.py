@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import os
 
 import numpy as np
 import onnxruntime
@@ -127,3 +129,31 @@ def test_a_file_with_its_preprocessing_takes_the_pixels_of_the_data_set(run, tmp
 )
 def test_the_range_of_pixels_is_told_from_some_of_them(low, high, expected):
     assert pixel_range(np.linspace(low, high, 12).reshape(3, 2, 2, 1)) == expected
+
+
+def test_int8_is_judged_by_the_classes_that_the_network_learnt(run, tmp_path):
+    digits = load("digits")
+    other = dataclasses.replace(
+        digits, class_names=tuple("abcdefghij"), x_test=digits.x_test[:40], y_test=digits.y_test[:40]
+    )
+    with pytest.raises(ExportError, match=r"of the classes \['0', '1', '2'\] … to judge int8 by"):
+        export_entry(Entry.read(run / "entry"), ["int8"], tmp_path / "out", data=other)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [(0, 8), (8, 5000), "ANY", (8.0, 8), (8,), 8])
+def test_what_is_no_size_is_refused(run, tmp_path, size):
+    with pytest.raises(ExportError, match="Expected a size"):
+        export_entry(Entry.read(run / "entry"), ["onnx"], tmp_path / "out", size=size)
+
+
+def test_a_build_that_was_killed_is_no_problem_and_is_cleared_away(shelf, run, other_run):
+    left = shelf.find("tiny_blocks").folder / ".partial-killed"
+    left.mkdir()
+    (left / "model.onnx").write_text("half")
+    assert shelf.verify() == []
+    shelf.publish(other_run)
+    assert left.exists()  # it may be under way
+    os.utime(left, (0, 0))
+    shelf.publish(run, tag="again")
+    assert not left.exists()

@@ -7,6 +7,7 @@ from automl_cells import zoo
 from automl_cells.errors import ZooError
 from automl_cells.zoo import Entry, decode_predictions, info, list_models, load, preprocess_input
 from automl_cells.zoo.catalogue import structures
+from automl_cells.zoo.constructors import constructor
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_what_is_known_of_an_entry(on_shelf):
     assert (known.name, known.version, known.trained, known.dataset) == ("tiny_blocks", "digits-v1", True, "digits")
     assert known.metrics["test_accuracy"] == 91.25
     assert known.labels == tuple("0123456789")
-    assert known.versions == ("tiny_blocks/digits-v1",)
+    assert known.versions == {"tiny_blocks/digits-v1": None}
     assert known.input_shape == (8, 8, 1)
     assert known == info(on_shelf.find("tiny_blocks"))
     assert dataclasses.asdict(known)["published"] == known.published
@@ -55,9 +56,9 @@ def test_what_is_known_of_an_entry(on_shelf):
 
 def test_what_is_known_of_a_structure_and_of_a_run(on_shelf, run):
     known = info("nasnet_a_mobile")
-    assert (known.trained, known.parameters, known.classes, known.versions) == (False, 5_289_978, 1000, ())
+    assert (known.trained, known.parameters, known.classes, known.versions) == (False, 5_289_978, 1000, {})
     mine = info(run)
-    assert (mine.version, mine.published, mine.versions) == (None, None, ())
+    assert (mine.version, mine.published, mine.versions) == (None, None, {})
     with pytest.raises(ZooError, match="Received: nothing"):
         info("nothing")
 
@@ -126,7 +127,7 @@ def test_what_pixels_and_names_refuse(on_shelf):
 
 
 def test_the_constructor_carries_both(on_shelf, tiny):
-    made = zoo.constructors.constructor("tiny_blocks")
+    made = constructor("tiny_blocks")
     pixels = np.ones((1, 8, 8, 1))
     expected = Entry.read(on_shelf.find("tiny_blocks").folder).preprocessing(pixels)
     np.testing.assert_array_equal(made.preprocess_input(pixels, weights="digits"), expected)
@@ -141,3 +142,32 @@ def test_the_official_weights_have_the_preprocessing_of_keras_applications():
     np.testing.assert_allclose(zoo.nasnet_a_mobile.preprocess_input(pixels, weights="imagenet"), expected, atol=1e-6)
     with pytest.raises(ZooError, match=r"shape \(batch, 1000\)"):
         zoo.nasnet_a_mobile.decode_predictions(np.zeros((1, 10)), weights="imagenet")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.int64])
+def test_scores_of_any_type_are_ranked(on_shelf, dtype):
+    scores = np.zeros((1, 10), dtype)
+    scores[0, 2] = 1
+    assert decode_predictions(scores, "tiny_blocks", top=1) == [[(2, "2", 1.0)]]
+    with pytest.raises(ZooError, match=r"predictions as numbers. Received: list"):
+        decode_predictions([["a"] * 10], "tiny_blocks")
+
+
+@pytest.mark.parametrize("words", [{"classes": 0}, {"num_classes": 0}, {"num_classes": "5"}, {"num_classes": 5.0}])
+def test_a_number_of_classes_is_a_whole_number(words):
+    with pytest.raises(ZooError, match=r"as a whole number above 0. Received: "):
+        zoo.blockqnn_mnist(**words)
+
+
+@pytest.mark.parametrize("words", [{"classifier_activation": "nope"}, {"name": "a/b"}])
+def test_what_keras_refuses_is_refused_in_a_sentence(words):
+    with pytest.raises(ZooError, match=r"a name and an activation that Keras has. Received: "):
+        zoo.blockqnn_mnist(**words)
+
+
+def test_versions_say_what_changed(on_shelf, other_run):
+    on_shelf.publish(other_run, changes="another seed")
+    assert info("tiny_blocks/digits").versions == {
+        "tiny_blocks/digits-v1": None,
+        "tiny_blocks/digits-v2": "another seed",
+    }

@@ -12,6 +12,7 @@ from automl_cells.genotypes import load
 from automl_cells.zoo import Address, Entry, Shelf, publishing
 from automl_cells.zoo import shelf as shelf_module
 from automl_cells.zoo.entry import WEIGHTS
+from automl_cells.zoo.manifest import Derived, parse_document
 
 
 def addresses(shelf):
@@ -248,3 +249,40 @@ def test_what_changed_is_told_by_manifest_index_and_card(shelf, run, other_run):
     with pytest.raises(ZooError, match=r"at most 500 characters on what changed. Received: 501"):
         shelf.publish(run, changes="x" * 501)
     assert shelf.verify() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json/x", "MANIFEST.json/x", "derived.json/x", "model.onnx.partial", "../x", "/x", "a//b", ".x"]
+)
+def test_a_list_of_files_cannot_name_what_is_not_its_own(name):
+    record = {"sha256": "0" * 64, "bytes": 1}
+    document = {
+        "made": "2026-01-01T00:00:00Z", "weights_sha256": "0" * 64, "parity": {}, "files": {name: record},
+    }  # fmt: skip
+    with pytest.raises(ZooError, match="Expected a valid files"):
+        parse_document(json.dumps(document).encode(), Derived, "derived.json")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"published": "2026-01-01T00:00:00"},
+        {"genotype": "sha256:[/a]"},
+        {"test_accuracy": 10**400},
+        {"test_accuracy": -1},
+    ],
+)
+def test_a_line_of_the_index_that_would_break_the_whole_shelf_is_refused(shelf, changes):
+    path = shelf.folder / "index.json"
+    document = json.loads(path.read_text())
+    document["entries"][0] |= changes
+    path.write_text(json.dumps(document))
+    with pytest.raises(ZooError, match=f"Expected a valid entries.0.{next(iter(changes))}"):
+        shelf.list()
+
+
+def test_an_accuracy_that_is_none_stops_nobody(shelf, entry_copy):
+    metrics = json.loads((entry_copy / "metrics.json").read_text())
+    (entry_copy / "metrics.json").write_text(json.dumps({**metrics, "test_accuracy": 10**400}))
+    assert shelf.publish(entry_copy, tag="huge").created
+    assert [item.test_accuracy for item in shelf.list()] == [91.25, None]
