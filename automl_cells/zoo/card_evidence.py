@@ -42,7 +42,7 @@ def exports(entry: Entry) -> str:
             continue
         agreement = number(about.get("top1_agreement"))
         rows.append(
-            f"| {text(form)} | {count(about.get('bytes'))} | {small(about.get('max_abs_difference'))} "
+            f"| {text(form)} | {count(about.get('bytes', 'varies'))} | {small(about.get('max_abs_difference'))} "
             f"| {percent(None if agreement is None else 100 * agreement)} | {count(about.get('images'))} |"
         )
         if "accuracy_int8" in about:

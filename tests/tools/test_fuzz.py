@@ -45,7 +45,7 @@ def test_what_is_not_allowed_is_found(script, source, monkeypatch, capsys):
     """A fuzzer that finds nothing must be able to find something."""
 
     def careless(shelf):
-        (shelf.parent / "outside").write_text("x")
+        (shelf.parent.parent / "outside").write_text("x")
         raise KeyError("oh")
 
     monkeypatch.setitem(script.KINDS, "documents", (*script.KINDS["documents"][:2], careless))
