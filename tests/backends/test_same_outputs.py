@@ -64,7 +64,7 @@ def test_exporting_says_what_it_needs(tmp_path):
     message = f"Expected KERAS_BACKEND=tensorflow and TensorFlow installed.* Received: {backend}"
     for form in ("onnx", "savedmodel"):
         with pytest.raises(ExportError, match=message):
-            export_entry(entry, [form], tmp_path / "out", images=digits())
+            export_entry(entry, [form], tmp_path / "out", data=digits())
     with pytest.raises(ExportError, match=message):
         export_savedmodel(entry.load_model(), tmp_path / "saved")
     with pytest.raises(ExportError, match=message):
