@@ -35,6 +35,7 @@ def cost(plan: Plan) -> Cost:
             kernel = tall * wide * before * channels if layer.op == "conv" else before * (tall * wide + channels)
             parameters += kernel
             flops = None if flops is None or height is None or width is None else flops + kernel * height * width
+            parameters += channels if layer.bias else 0
         elif layer.op == "batch_norm":
             parameters += 2 * channels
             statistics += 2 * channels

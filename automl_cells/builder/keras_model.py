@@ -13,12 +13,13 @@ from automl_cells.builder.cost import cost
 from automl_cells.builder.operations import Choices, operation
 from automl_cells.builder.penultimate import stage_filters
 from automl_cells.builder.plan import Plan
-from automl_cells.builder.planners import plan
-from automl_cells.builder.template import Template
+from automl_cells.builder.planners import NO_DROPOUT, plan
+from automl_cells.builder.template import StagedTemplate, Template
 from automl_cells.builder.template import template as make_template
 from automl_cells.errors import TemplateError
 from automl_cells.genotypes.base import Genotype
 from automl_cells.genotypes.catalogue import load
+from automl_cells.genotypes.ensemble import EnsembleGenotype, template_kind
 
 MAX_PARAMETERS = 2_000_000_000
 
@@ -37,7 +38,7 @@ class ScheduledDropPath(NamedTuple):
 
 def build(
     genotype: Genotype | str | Path,
-    template: str | Template = "cifar",
+    template: str | Template | None = None,
     *,
     repeats: int | None = None,
     filters: Sequence[int] | None = None,
@@ -56,12 +57,14 @@ def build(
     dropout: float = 0.0,
     auxiliary: bool = False,
     drop_path: ScheduledDropPath | None = None,
+    chain_dropout: tuple[float, float] = NO_DROPOUT,
 ) -> keras.Model:
     """Build the Keras model of a genotype in a template.
 
     Args:
         genotype: a genotype, the name of a published one, or the path of a genotype file.
-        template: a template or its name; the next six arguments change its sizes, see `template`.
+        template: a template or its name, by default ``cifar``, for chains ``chain``; the next six arguments change its
+            sizes, see `template`.
         repeats: N, blocks or normal cells a stage.
         filters: filters of each stage.
         filter_multiplier: scales the filters of every stage.
@@ -72,7 +75,7 @@ def build(
         pooling: without the top: ``None`` (feature map), ``"avg"`` or ``"max"``.
         features: without the top and pooling: a list of feature maps of several scales instead of the last one alone,
             for detection and segmentation; `feature_maps` of the plan says their strides and channels.
-        classifier_activation: activation of the classifier; ``None`` gives logits.
+        classifier_activation: activation of the classifier; ``None`` gives logits, which an ensemble has not.
         input_tensor: a Keras tensor to build on, instead of a new input.
         name: name of the model; by default kind and hash of the genotype.
         batch_norm_momentum: weight of the past in the moving averages of batch normalisation.
@@ -82,6 +85,7 @@ def build(
         auxiliary: with NASNet's auxiliary head; the output is then a list, its logits behind those of the network. For
             training only, as the next.
         drop_path: drop paths in training.
+        chain_dropout: for chains: lowest and highest rate of the dropout layers inside, which act in training.
 
     Returns:
         A functional model, float32 images (batch, height, width, channels) → (batch, classes), that holds stock Keras
@@ -104,17 +108,22 @@ def build(
         raise TemplateError(f"Expected input_tensor as a Keras tensor. Received: a {type(input_tensor).__name__}")
     if input_tensor is not None and input_shape is None:
         input_shape = tuple(input_tensor.shape[1:])
+    if isinstance(genotype, EnsembleGenotype) and classifier_activation != "softmax":
+        raise TemplateError(
+            "Expected classifier_activation='softmax' with an ensemble, which averages probabilities. "
+            f"Received: {classifier_activation!r}"
+        )
     if penultimate is not None:
         if filters is not None or filter_multiplier is not None:
             raise TemplateError(
                 f"Expected penultimate, or filters and filter_multiplier. Received: {penultimate=}, {filters=}, "
                 f"{filter_multiplier=}"
             )
-        stages = len(make_template(template, kind=genotype.kind).filters)
-        filters = stage_filters(genotype, penultimate, stages)
+        frame = make_template(template, kind=template_kind(genotype))
+        filters = stage_filters(genotype, penultimate, len(frame.filters) if isinstance(frame, StagedTemplate) else 0)
     sizes = make_template(
         template,
-        kind=genotype.kind,
+        kind=template_kind(genotype),
         repeats=repeats,
         filters=None if filters is None else tuple(filters),
         filter_multiplier=filter_multiplier,
@@ -129,6 +138,7 @@ def build(
         features=features,
         auxiliary=auxiliary,
         drop_path=drop_path is not None,
+        chain_dropout=chain_dropout,
     )
     if (parameters := cost(layers).parameters) > MAX_PARAMETERS:
         raise TemplateError(f"Expected at most {MAX_PARAMETERS:,} parameters. Received: {parameters:,}")
@@ -142,7 +152,7 @@ def build(
     tensors = _tensors(layers, inputs, choices, dropout, drop_path)
     several = layers[-1].op == "outputs"
     outputs = [tensors[position] for position in layers[-1].inputs] if several else tensors[-1]
-    if include_top and classifier_activation is not None:
+    if include_top and classifier_activation is not None and layers[-1].op != "average":
         top = keras.layers.Activation(classifier_activation, dtype="float32", name="probabilities")
         outputs = [top(outputs[0]), *outputs[1:]] if several else top(outputs)
     if input_tensor is not None:
@@ -175,5 +185,5 @@ def _tensors(
         if layer.name == "predictions" and dropout:
             read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
         make = operation(layer, choices)
-        tensors.append(make(read if layer.op in ("add", "concat") else read[0]))
+        tensors.append(make(read if layer.op in ("add", "concat", "average") else read[0]))
     return tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,17 +18,19 @@ class Choices(NamedTuple):
         batch_norm: what makes a batch normalisation layer; called as `keras.layers.BatchNormalization`.
         batch_norm_momentum: weight of the past in its moving averages.
         batch_norm_epsilon: added to the variance.
-        kernel_initializer: how kernels start, in a form that Keras takes.
+        kernel_initializer: how kernels of convolutions start, in a form that Keras takes.
+        dense_initializer: how those of fully connected layers start.
     """
 
     batch_norm: Callable[..., Any]
     batch_norm_momentum: float
     batch_norm_epsilon: float
     kernel_initializer: str | dict[str, Any]
+    dense_initializer: str | dict[str, Any] = "glorot_uniform"
 
 
 def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
-    """The Keras layer for `layer`; called on one tensor, or on a list of tensors for ``add`` and ``concat``."""
+    """The Keras layer for `layer`; called on a tensor, or on a list of them for ``add``, ``concat`` and ``average``."""
     layers = keras.layers
     name, initializer = layer.name, choices.kernel_initializer
     match layer.op:
@@ -38,7 +41,7 @@ def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
                 strides=layer.stride,
                 padding=layer.padding,
                 dilation_rate=layer.dilation,
-                use_bias=False,
+                use_bias=layer.bias,
                 kernel_initializer=initializer,
                 name=name,
             )
@@ -75,6 +78,15 @@ def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
             return layers.GlobalAveragePooling2D(name=name)
         case "global_max_pool":
             return layers.GlobalMaxPooling2D(name=name)
+        case "flatten":
+            return layers.Flatten(name=name)
+        case "dropout":
+            # With a seed of its own a layer's masks follow a variable under every backend; else torch's generator.
+            return layers.Dropout(layer.rate, seed=random.randint(1, 10**9), name=name)
         case "dense":
-            return layers.Dense(layer.shape[2], name=name)
+            return layers.Dense(layer.shape[2], kernel_initializer=choices.dense_initializer, name=name)
+        case "softmax":
+            return layers.Activation("softmax", dtype="float32", name=name)
+        case "average":
+            return layers.Average(name=name)
     raise AssertionError(f"a planner made the unknown operation {layer.op!r}")

@@ -34,16 +34,19 @@ class Layer(NamedTuple):
     Attributes:
         name: unique in the plan, and the name of the Keras layer.
         op: ``input``, ``conv``, ``separable_conv``, ``batch_norm``, ``relu``, ``max_pool``, ``avg_pool``, ``pad``,
-            ``crop``, ``add``, ``concat``, ``drop_path``, ``global_average_pool``, ``global_max_pool`` or ``dense``;
+            ``crop``, ``add``, ``concat``, ``flatten``, ``dropout``, ``drop_path``, ``global_average_pool``,
+            ``global_max_pool``, ``dense``, ``softmax`` or ``average``;
             ``outputs`` stands last in a plan of several outputs, those at its `inputs`, and is no layer of the network.
         inputs: positions in the plan of the layers it reads.
-        shape: of its output; (1, 1, channels) after global pooling and for dense layers.
+        shape: of its output; (1, 1, channels) after global pooling, flattening and for dense layers.
         kernel: sides of the kernel or pooling window.
         stride: of the convolution or pooling.
         padding: of the convolution or pooling.
         dilation: of the convolution.
         margins: rows above and below, columns left and right that ``pad`` adds or ``crop`` takes away.
         depth: of ``drop_path``: how deep in the network the path lies, above 0 to 1.
+        bias: whether the convolution has one; those in front of a batch normalisation have none.
+        rate: of ``dropout``: the share of the features that is dropped in training.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Layer(NamedTuple):
     dilation: int = 1
     margins: tuple[int, int, int, int] = (0, 0, 0, 0)
     depth: float = 0.0
+    bias: bool = False
+    rate: float = 0.0
 
 
 Plan = tuple[Layer, ...]
@@ -120,13 +125,14 @@ class PlanBuilder:
         *,
         padding: Padding = "same",
         dilation: int = 1,
+        bias: bool = False,
     ) -> int:
-        """Convolution without bias. Keras has none with both a stride and a dilation."""
+        """Convolution. Keras has none with both a stride and a dilation."""
         height, width = pair(kernel)
         self._spend(height * width * self.channels(source) * filters)
         shape = self._windowed(source, kernel, stride, padding, filters)
         return self._append(
-            name, "conv", (source,), shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation
+            name, "conv", (source,), shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation, bias=bias
         )
 
     def separable_conv(self, name: str, source: int, filters: int, kernel: int, stride: int = 1) -> int:
@@ -218,8 +224,23 @@ class PlanBuilder:
         """Several outputs of the network, in this order."""
         return self._append(name, "outputs", positions, self.layers[positions[-1]].shape)
 
+    def flatten(self, name: str, source: int) -> int:
+        """All values of a map, whose size must be known, as channels."""
+        height, width, channels = self.shape(source)
+        if height is None or width is None:
+            raise TemplateError(
+                "Expected images of a fixed size with a network that flattens its map. "
+                f"Received: input_shape={self.shape(0)}"
+            )
+        return self._append(name, "flatten", (source,), (1, 1, height * width * channels))
+
+    def dropout(self, name: str, source: int, rate: float) -> int:
+        """In training, this share of the features becomes zero."""
+        return self._append(name, "dropout", (source,), self.shape(source), rate=rate)
+
     def dense(self, name: str, source: int, units: int) -> int:
         """Fully connected layer with bias, no activation."""
+        self._spend(self.channels(source) * units)
         return self._append(name, "dense", (source,), (1, 1, units))
 
 

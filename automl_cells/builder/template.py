@@ -9,6 +9,7 @@ stages of blocks a 2×2 max pooling with stride 2.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,8 +38,6 @@ class Template(_Data):
         source: paper and figure, or who chose it.
         input_shape: (height, width, channels) of the images; height and width may be ``None`` (any size).
         classes: number of classes.
-        repeats: N, the number of blocks or normal cells in each stage.
-        filters: filters of the convolutions in each stage, one number a stage.
         max_params: most trainable parameters that a search proposes by default.
         max_flops: most multiply-adds that a search proposes by default.
     """
@@ -47,10 +46,23 @@ class Template(_Data):
     source: str = ""
     input_shape: tuple[Side | None, Side | None, Annotated[int, Field(ge=1, le=1024)]]
     classes: Annotated[int, Field(ge=2, le=1_000_000)]
-    repeats: Annotated[int, Field(ge=1, le=64)]
-    filters: Annotated[tuple[Filters, ...], Field(min_length=1, max_length=8)]
     max_params: Annotated[int, Field(ge=1)]
     max_flops: Annotated[int, Field(ge=1)]
+
+    @property
+    def size(self) -> str:
+        """How large the network is, as people say it."""
+        raise NotImplementedError
+
+    def changes(
+        self, repeats: int | None, filters: Sequence[int] | None, filter_multiplier: float | None
+    ) -> dict[str, Any]:
+        """The fields that these sizes change, with their new values.
+
+        Raises:
+            TemplateError: a template of this kind has no such size.
+        """
+        raise NotImplementedError
 
     @property
     def epsilon(self) -> float:
@@ -63,6 +75,33 @@ class Template(_Data):
         return "he_normal"
 
 
+class StagedTemplate(Template):
+    """The frame of a network of stages, in each of which a block or cell is repeated.
+
+    Attributes:
+        repeats: N, the number of blocks or normal cells in each stage.
+        filters: filters of the convolutions in each stage, one number a stage.
+    """
+
+    repeats: Annotated[int, Field(ge=1, le=64)]
+    filters: Annotated[tuple[Filters, ...], Field(min_length=1, max_length=8)]
+
+    @property
+    def size(self) -> str:
+        """Repeats and filters."""
+        return f"N = {self.repeats}, filters {', '.join(map(str, self.filters))}"
+
+    def changes(
+        self, repeats: int | None, filters: Sequence[int] | None, filter_multiplier: float | None
+    ) -> dict[str, Any]:
+        """See `Template.changes`."""
+        changes: dict[str, Any] = {} if repeats is None else {"repeats": repeats}
+        widths = self.filters if filters is None else tuple(filters)
+        if filter_multiplier is not None:
+            widths = tuple(scaled(width, filter_multiplier) for width in widths)
+        return changes if filters is None and filter_multiplier is None else {**changes, "filters": widths}
+
+
 class StemLayer(_Data):
     """One layer of the stem: a convolution (stride 1, followed by BN) or a max pooling (stride 2), both ``same``."""
 
@@ -70,7 +109,7 @@ class StemLayer(_Data):
     kernel: Annotated[int, Field(ge=1, le=11)]
 
 
-class BlockTemplate(Template):
+class BlockTemplate(StagedTemplate):
     """The frame of a network of BlockQNN blocks. Its document names no kind, as those written before there were others.
 
     Attributes:
@@ -105,7 +144,7 @@ class CellStem(_Data):
         return self
 
 
-class CellTemplate(Template):
+class CellTemplate(StagedTemplate):
     """The frame of a network of NASNet cells: stages of `repeats` normal cells with a reduction cell between.
 
     Attributes:
@@ -135,7 +174,51 @@ class CellTemplate(Template):
         return {"class_name": "VarianceScaling", "config": config}
 
 
-_KINDS: dict[str, type[Template]] = {"block": BlockTemplate, "cell": CellTemplate}
+class ChainTemplate(Template):
+    """The frame of a MetaQNN chain, which has its own filters.
+
+    Attributes:
+        filter_multiplier: scales the filters of all convolutions and the neurons of all fully connected layers.
+    """
+
+    kind: Literal["chain"]
+    filter_multiplier: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+    @property
+    def kernel_initializer(self) -> str | dict[str, Any]:
+        """Xavier's (Glorot and Bengio 2010), as section 5 has it."""
+        return "glorot_uniform"
+
+    @property
+    def size(self) -> str:
+        """The multiplier."""
+        return f"filters times {self.filter_multiplier:g}"
+
+    def width(self, filters: int) -> int:
+        """The filters or neurons of a layer of the chain in this network."""
+        return scaled(filters, self.filter_multiplier)
+
+    def changes(
+        self, repeats: int | None, filters: Sequence[int] | None, filter_multiplier: float | None
+    ) -> dict[str, Any]:
+        """See `Template.changes`."""
+        for name, value in (("repeats", repeats), ("filters", filters)):
+            if value is not None:
+                raise TemplateError(
+                    f"Expected filter_multiplier alone with the template of a chain, which has its own layers and "
+                    f"filters. Received: {name}={value}"
+                )
+        # anew, and not on top of the old one: what the builder is asked for is what it does
+        return {} if filter_multiplier is None else {"filter_multiplier": float(filter_multiplier)}
+
+
+def scaled(filters: int, multiplier: float) -> int:
+    """Filters times a multiplier, rounded, at least 1."""
+    return max(1, round(filters * multiplier))
+
+
+_KINDS: dict[str, type[Template]] = {"block": BlockTemplate, "cell": CellTemplate, "chain": ChainTemplate}
+_USUAL = {"chain": "chain"}
 
 
 def template_names(kind: str = "block") -> list[str]:
@@ -148,8 +231,13 @@ def _packaged(kind: str, name: str) -> Template:
     return _KINDS[kind].model_validate_json((_FOLDER / kind / f"{name}.json").read_bytes())
 
 
+def usual_template(kind: str) -> str:
+    """The name of the template that genotypes of `kind` stand in unless told otherwise."""
+    return _USUAL.get(kind, "cifar")
+
+
 def template(
-    base: str | Template = "cifar",
+    base: str | Template | None = None,
     *,
     kind: str | None = None,
     repeats: int | None = None,
@@ -161,17 +249,20 @@ def template(
     """A template, with some of its sizes changed.
 
     Args:
-        base: the name of a packaged template, or a `Template`.
-        kind: of the genotypes that it frames: ``block`` (the default for a name) or ``cell``.
-        repeats: N, blocks or normal cells a stage.
-        filters: filters of each stage; their number is the number of stages.
-        filter_multiplier: scales the filters of every stage (rounded, at least 1), after `filters`.
+        base: the name of a packaged template, or a `Template`; by default ``cifar``, for chains ``chain``.
+        kind: of the genotypes that it frames: ``block`` (the default for a name), ``cell`` or ``chain``.
+        repeats: N, blocks or normal cells a stage; not for chains.
+        filters: filters of each stage; their number is the number of stages. Not for chains.
+        filter_multiplier: scales the filters of every stage (rounded, at least 1), after `filters`, or of all layers of
+            a chain.
         input_shape: (height, width, channels).
         classes: number of classes.
 
     Raises:
         TemplateError: an unknown template, one of another kind, or a size out of range.
     """
+    if base is None:
+        base = usual_template(kind or "block")
     if isinstance(base, str):
         kind = kind or "block"
         if base not in template_names(kind):
@@ -180,14 +271,11 @@ def template(
         base = _packaged(kind, base)
     elif kind is not None and not isinstance(base, _KINDS.get(kind, ())):
         raise TemplateError(f"Expected a template for a {kind}. Received: {base.name}, a {type(base).__name__}")
-    given: dict[str, Any] = {"repeats": repeats, "filters": filters, "input_shape": input_shape, "classes": classes}
+    if filter_multiplier is not None and not 0 < filter_multiplier <= 1000:
+        raise TemplateError(f"Expected a filter multiplier above 0, at most 1000. Received: {filter_multiplier}")
+    given: dict[str, Any] = {"input_shape": input_shape, "classes": classes}
     changes = {name: value for name, value in given.items() if value is not None}
-    if filter_multiplier is not None:
-        if not 0 < filter_multiplier <= 1000:
-            raise TemplateError(f"Expected a filter multiplier above 0, at most 1000. Received: {filter_multiplier}")
-        widths = base.filters if filters is None else filters
-        changes["filters"] = tuple(max(1, round(width * filter_multiplier)) for width in widths)
-    return from_document({**base.model_dump(), **changes})
+    return from_document({**base.model_dump(), **changes, **base.changes(repeats, filters, filter_multiplier)})
 
 
 def from_document(document: Any) -> Template:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from automl_cells.genotypes import Genotype
 
 GenotypeWord = Annotated[
-    str, typer.Argument(metavar="GENOTYPE", help="A genotype file, a published name (block_qnn_s), a run or an entry.")
+    str,
+    typer.Argument(
+        metavar="GENOTYPE",
+        help="A genotype file, a published name (block_qnn_s), a chain (C(64,3,1),SM), a run or an entry.",
+    ),
 ]
 
 
@@ -29,6 +33,7 @@ def show(
     """Show a genotype as text, and draw it."""
     from automl_cells.cli.entries import genotype_of
     from automl_cells.files import write_atomically
+    from automl_cells.genotypes import ChainGenotype
     from automl_cells.genotypes.drawing import draw_svg, draw_text
 
     found, origin = genotype_of(genotype, shelf)
@@ -36,6 +41,8 @@ def show(
     say(f"{found.kind}, {len(graph.labels)} nodes, {graph.edges} edges, density {graph.density:.3f}, {found.hash}")
     if origin.get("source"):
         say(str(origin["source"]))
+    if isinstance(found, ChainGenotype):
+        say(found.text(origin.get("classes")))
     say(draw_text(found.parts()).rstrip("\n"))
     if svg is not None:
         subtitle = f"{found.kind} {found.hash[7:15]}"
@@ -45,16 +52,17 @@ def show(
 
 def _size(genotype: Genotype, frame: Template) -> str:
     """The size of a network of cells as NASNet writes it."""
+    from automl_cells.builder.template import CellTemplate
     from automl_cells.genotypes import CellGenotype
 
-    if not isinstance(genotype, CellGenotype):
+    if not isinstance(genotype, CellGenotype) or not isinstance(frame, CellTemplate):
         return ""
     return f" ({frame.repeats} @ {genotype.normal.output_width * frame.filters[-1]})"
 
 
 def build(
     genotype: GenotypeWord,
-    template: options.Template = "cifar",
+    template: options.Template = None,
     repeats: options.Repeats = None,
     filters: options.Filters = None,
     filter_multiplier: options.FilterMultiplier = None,
@@ -73,11 +81,12 @@ def build(
     from automl_cells.builder import template as make_template
     from automl_cells.cli.entries import genotype_of
     from automl_cells.cli.quiet import import_framework
+    from automl_cells.genotypes.ensemble import template_kind
 
     found, _ = genotype_of(genotype)
     frame = make_template(
         template,
-        kind=found.kind,
+        kind=template_kind(found),
         repeats=repeats,
         filters=options.stage_filters(found, filters, penultimate, filter_multiplier),
         filter_multiplier=filter_multiplier,
@@ -85,9 +94,7 @@ def build(
         classes=classes,
     )
     price = cost(plan(found, frame))
-    say(
-        f"{genotype}: {frame.name}, N={frame.repeats}, filters {'/'.join(map(str, frame.filters))}{_size(found, frame)}"
-    )
+    say(f"{genotype}: {frame.name}, {frame.size}{_size(found, frame)}")
     say(f"  input {frame.input_shape}, {frame.classes} classes")
     say(f"  parameters        {price.parameters:>16,}")
     say(f"  with BN statistics{price.total_parameters:>16,}")

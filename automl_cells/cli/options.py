@@ -146,7 +146,13 @@ Shelf = Annotated[
         show_default=False,
     ),
 ]
-Template = Annotated[str, typer.Option(help="Frame of the network: cifar, imagenet, imagenet_mobile.")]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        help="Frame of the network: cifar, imagenet, imagenet_mobile, chain. [default: cifar, for chains chain]",
+        show_default=False,
+    ),
+]
 Repeats = Annotated[
     int | None, typer.Option(help="N, blocks or normal cells a stage. [default: the template's]", show_default=False)
 ]
@@ -155,6 +161,8 @@ Penultimate = Annotated[
     typer.Option(metavar="P", help="For cells: P of N @ P, instead of --filters.", show_default=False),
 ]
 Filters = Annotated[str | None, typer.Option(metavar="F,F,F", help="Filters of each stage. [default: the template's]")]
-FilterMultiplier = Annotated[float | None, typer.Option(metavar="M", help="Scales the filters of every stage.")]
+FilterMultiplier = Annotated[
+    float | None, typer.Option(metavar="M", help="Scales the filters of every stage, or of all layers of a chain.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue what is in the run folder.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,14 +13,24 @@ from automl_cells.cli import options
 from automl_cells.cli.console import error_console, say, table
 from automl_cells.errors import AutoMLCellsError
 
+if TYPE_CHECKING:
+    from automl_cells.search.trials import Trial
+
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")]
 
 
 def search(
     dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    space: Annotated[str, typer.Option(help="Search space: blockqnn, nasnet.")] = "blockqnn",
-    strategy: Annotated[str, typer.Option(help="Search strategy: q_learning, ppo, evolution, random.")] = "q_learning",
+    space: Annotated[str, typer.Option(help="Search space: blockqnn, nasnet, metaqnn.")] = "blockqnn",
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="Search strategy: q_learning, q_learning_metaqnn, q_learning_fast, ppo, evolution, random. "
+            "[default: q_learning, for metaqnn q_learning_metaqnn]",
+            show_default=False,
+        ),
+    ] = None,
     trials: Annotated[int, typer.Option(help="Distinct candidates to train.")] = 24,
     budget: Annotated[str | None, typer.Option(help="Start nothing new after this time, e.g. 20m.")] = None,
     trial_time_limit: Annotated[
@@ -40,9 +50,9 @@ def search(
     reward: Annotated[
         str | None, typer.Option(help="accuracy, blockqnn_early_stop. [default: that of the space's paper]")
     ] = None,
-    template: options.Template = "cifar",
+    template: options.Template = None,
     repeats: Annotated[
-        int | None, typer.Option(help="N of the small network. [default: 1]", show_default=False)
+        int | None, typer.Option(help="N of the small network, not for chains. [default: 1]", show_default=False)
     ] = None,
     filters: Annotated[
         str | None,
@@ -53,13 +63,14 @@ def search(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip. "
+            help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip, metaqnn, metaqnn_no_flip. "
             "[default: the paper's; for grey images without mirror images]",
             show_default=False,
         ),
     ] = None,
     space_option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the space, e.g. max_index=10.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Option of the space, e.g. max_index=10, filter_multiplier=0.125."),
     ] = None,
     strategy_option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the strategy, e.g. alpha=0.1.")
@@ -70,6 +81,7 @@ def search(
 ) -> None:
     """Search a block or cell on a data set with small, cheap networks."""
     import automl_cells.search as searching
+    from automl_cells.search.defaults import defaults
     from automl_cells.search.progress import SearchProgress
 
     dataset = options.in_directory(dataset, data_dir)
@@ -113,7 +125,8 @@ def search(
     )
     if not done:
         raise AutoMLCellsError(f"Expected at least one candidate to succeed. Received: {failed} failures, see {out}")
-    _draw(out, f"{strategy} on {dataset}, space {space}")
+    _draw(out, f"{strategy or defaults(space).strategy} on {dataset}, space {space}")
+    _say_what_was_learnt(done)
     best = result.best
     say(
         f"Best: trial {best.number}, reward {best.reward:.2f}, accuracy {best.metrics['accuracy']:.2f} %, "
@@ -122,6 +135,18 @@ def search(
     say(f"  genotype  {out / 'best.json'}")
     say(f"  curve     {out / 'search_curve.svg'}")
     say(f"Next: automl-cells trials {out} · automl-cells show {out / 'best.json'}")
+
+
+def _say_what_was_learnt(done: list[Trial]) -> None:
+    """What the candidates of the first ε earned on average, and those of an ε of at most 0.3: a line, if both exist."""
+    from automl_cells.report import mean_rewards
+
+    found = mean_rewards([(trial.info.get("epsilon"), trial.reward) for trial in done])
+    if found is not None:
+        say(
+            f"Mean reward: {found.first:.2f} of {found.first_count} candidates at ε = {found.epsilon:g}, "
+            f"{found.last:.2f} of {found.last_count} at ε ≤ {found.threshold:g}."
+        )
 
 
 def _draw(run: Path, title: str) -> None:

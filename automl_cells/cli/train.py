@@ -34,7 +34,7 @@ def train(
     recipe: RecipeWord = "plain",
     change: Changes = None,
     epochs: Annotated[int | None, typer.Option(help="Other than the recipe's.", show_default=False)] = None,
-    template: options.Template = "cifar",
+    template: options.Template = None,
     repeats: options.Repeats = None,
     filters: options.Filters = None,
     filter_multiplier: options.FilterMultiplier = None,
@@ -54,6 +54,7 @@ def train(
     from automl_cells.builder import template as make_template
     from automl_cells.cli.entries import genotype_of
     from automl_cells.datasets import load
+    from automl_cells.genotypes.ensemble import template_kind
     from automl_cells.training import recipe as make_recipe
 
     found, origin = genotype_of(genotype)
@@ -63,7 +64,7 @@ def train(
     data = load(dataset)
     frame = make_template(
         template,
-        kind=found.kind,
+        kind=template_kind(found),
         repeats=repeats,
         filters=options.stage_filters(found, filters, penultimate, filter_multiplier),
         filter_multiplier=filter_multiplier,
@@ -109,6 +110,8 @@ def finetune_top(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")],
     top: Annotated[int, typer.Option(help="How many of the best to train.")] = 10,
     recipe: RecipeWord = "plain",
+    change: Changes = None,
+    epochs: Annotated[int | None, typer.Option(help="Other than the recipe's.", show_default=False)] = None,
     dataset: Annotated[str | None, typer.Option(help="Other data than the search's.", show_default=False)] = None,
     repeats: options.Repeats = None,
     filters: options.Filters = None,
@@ -120,8 +123,11 @@ def finetune_top(
     Sizes that are not given are those of the search's own small network.
     """
     from automl_cells.search import read_run
+    from automl_cells.training import recipe as make_recipe
 
     read_run(run)  # a wrong folder is refused before the framework is imported
+    changes = options.assignments(change, "--set") | ({} if epochs is None else {"epochs": epochs})
+    chosen = make_recipe(recipe, **changes)
     import_framework()
     from automl_cells.training.top import train_top
 
@@ -129,7 +135,7 @@ def finetune_top(
     results = train_top(
         run,
         top,
-        recipe,
+        chosen,
         dataset=dataset,
         repeats=repeats,
         filters=options.integers(filters, "--filters"),
@@ -152,4 +158,52 @@ def finetune_top(
         for result in results
     ]
     table(list(rows[0]), rows)
-    say(f"Best by validation: {results[0].out}")
+    how = "reward in the search" if results[0].metrics["validation_accuracy"] is None else "validation"
+    say(f"Best by {how}: {results[0].out}")
+    if len(results) > 1:
+        say(f"Next: automl-cells ensemble {run} --top {len(results)}")
+
+
+def ensemble(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search, after finetune-top.")],
+    top: Annotated[int, typer.Option(help="How many of the best to average.")] = 5,
+    dataset: Annotated[
+        str | None, typer.Option(help="The data. [default: what the networks were trained on]", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder. [default: RUN/ensemble]", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the zoo entry. [default: kind and hash]", show_default=False)
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(help="Tag of the zoo entry. [default: the networks']", show_default=False)
+    ] = None,
+) -> None:
+    """Average the best trained networks of a search in one network; its zoo entry is left in RUN/ensemble/entry."""
+    from automl_cells.search import read_run
+
+    read_run(run)
+    import_framework()
+    from automl_cells.training import ensemble as make_ensemble
+
+    result = make_ensemble(run, top, out=out, dataset=dataset, name=name, tag=tag)
+    metrics = result.metrics
+    rows = [
+        {
+            "trial": member["trial"],
+            "reward": member["reward"],
+            "validation %": member["validation_accuracy"],
+            "test %": member["test_accuracy"],
+            "parameters": float(member["parameters"]),
+        }
+        for member in metrics["members"]
+    ]
+    table(list(rows[0]), rows)
+    best = max(member["test_accuracy"] for member in metrics["members"])
+    say(
+        f"Ensemble of {top}: test accuracy {metrics['test_accuracy']:.2f} % on {metrics['test_images']} images "
+        f"(the networks alone {best:.2f} % at best); {metrics['parameters']:,} parameters."
+    )
+    say(f"  entry     {result.entry}")
+    say(f"Next: automl-cells export {result.out} --format onnx --out DIR")

@@ -31,7 +31,7 @@ _BELONGS: dict[str, dict[str, tuple[str, ...]]] = {
 _CHOSEN = tuple(name for choices in _BELONGS.values() for names in choices.values() for name in names)
 # Left out of a document where they stand at their defaults: what belongs to another choice, and what the first
 # journals do not know, so that the searches in them can be continued.
-_MAY_BE_ABSENT = (*_CHOSEN, *_BELONGS, "l2", "augmentation")
+_MAY_BE_ABSENT = (*_CHOSEN, *_BELONGS, "l2", "augmentation", "chain_dropout", "measure")
 
 
 class ProxyProtocol(Data):
@@ -57,6 +57,9 @@ class ProxyProtocol(Data):
         decay_epochs: … every so many epochs.
         augmentation: what is done to the images in training, in this order, on normalised images: what is filled in
             is the mean colour. So there is no ``color_jitter``, whose arithmetic is that of raw pixels.
+        chain_dropout: for chains: lowest and highest rate of the dropout layers inside, see `builder.chain_network`;
+            (0, 0) for none.
+        measure: whose accuracy counts: the ``last`` epoch's, or the ``best``'s, as MetaQNN has it.
         max_restarts: how often a training that is no better than chance after its first epoch starts anew …
         restart_factor: … with the learning rate multiplied by this.
         validation_fraction: part of the training images, stratified, that measures the accuracy.
@@ -78,6 +81,8 @@ class ProxyProtocol(Data):
     decay_factor: Positive | None = None
     decay_epochs: Annotated[int, Field(ge=1)] | None = None
     augmentation: tuple[Augmentation, ...] = ()
+    chain_dropout: tuple[Fraction, Fraction] = (0.0, 0.0)
+    measure: Literal["last", "best"] = "last"
     max_restarts: Annotated[int, Field(ge=0)]
     restart_factor: Positive = 1.0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]

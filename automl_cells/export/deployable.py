@@ -19,17 +19,17 @@ def output_name(model: keras.Model) -> str:
     """What the model gives, told from its last layer.
 
     Returns:
-        ``probabilities`` of a softmax, ``logits`` of a dense layer without activation, ``scores`` of one with another
-        activation (such as sigmoids for several labels), ``features`` of anything else.
+        ``probabilities`` of a softmax or an average of several, ``logits`` of a dense layer without activation,
+        ``scores`` of one with another activation (such as sigmoids for several labels), ``features`` of anything else.
     """
     import keras
 
     last = _last(model)
     if isinstance(last, keras.Model):
         return output_name(last)
-    activation = getattr(last, "activation", None)
-    if activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax):
+    if _is_softmax(last) or _averages_softmaxes(last):
         return "probabilities"
+    activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Dense | keras.layers.Activation):
         return "logits" if activation is keras.activations.linear else "scores"
     return "features"
@@ -51,10 +51,10 @@ def with_output(model: keras.Model, output: str | None) -> keras.Model:
     if output is None or output == found:
         return model
     last = _last(model)
-    if output not in OUTPUTS or found not in OUTPUTS or isinstance(last, keras.Model):
+    if output not in OUTPUTS or found not in OUTPUTS or isinstance(last, keras.Model | keras.layers.Average):
         raise ExportError(
             f"Expected an output among {list(OUTPUTS)} of a model whose own last layer gives one of them. "
-            f"Received: {output!r:.40} of a model that gives {found}"
+            f"Received: {output!r:.40} of a model that gives {found}{_how(last)}"
         )
     if output == "probabilities":
         return keras.Model(model.inputs[0], keras.layers.Softmax(name="softmax")(model.outputs[0]), name=model.name)
@@ -175,6 +175,25 @@ def _last(model: keras.Model) -> Any:
             f"Received: {len(model.inputs)} inputs and {len(model.outputs)} outputs"
         )
     return model.outputs[0]._keras_history.operation
+
+
+def _is_softmax(layer: Any) -> bool:
+    import keras
+
+    return getattr(layer, "activation", None) is keras.activations.softmax or isinstance(layer, keras.layers.Softmax)
+
+
+def _averages_softmaxes(layer: Any) -> bool:
+    """Whether a layer averages probabilities, as the last of an ensemble does."""
+    import keras
+
+    if not isinstance(layer, keras.layers.Average) or not isinstance(layer.input, list):
+        return False
+    return all(_is_softmax(tensor._keras_history.operation) for tensor in layer.input)
+
+
+def _how(last: Any) -> str:
+    return ", averaged over several networks" if _averages_softmaxes(last) else ""
 
 
 def _weights(layer: keras.layers.Layer) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ class Genotype(Protocol):
     """An architecture as plain data: frozen, comparable, hashable, free of any framework.
 
     Attributes:
-        kind: the word that names the class of genotypes in files: ``block``, ``cell``, ``chain``.
+        kind: the word that names the class of genotypes in files: ``block``, ``cell``, ``chain``, …
     """
 
     kind: ClassVar[str]

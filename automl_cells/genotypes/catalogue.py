@@ -11,6 +11,7 @@ from typing import Any
 from automl_cells.errors import GenotypeError
 from automl_cells.genotypes import serialization
 from automl_cells.genotypes.base import Genotype
+from automl_cells.genotypes.chain import ChainGenotype, is_chain_text
 
 _FOLDER = Path(__file__).parent / "published"
 
@@ -30,15 +31,15 @@ def _published(name: str) -> tuple[Genotype, dict[str, Any]]:
 
 
 def is_known(name: str) -> bool:
-    """Whether `load` has an answer to a name: a published genotype, or why it is not to be had."""
-    return name in published_names() or name in _NOT_TO_BE_HAD
+    """Whether `load` has an answer to a word: a published genotype, why one is not to be had, or a chain as text."""
+    return name in published_names() or name in _NOT_TO_BE_HAD or is_chain_text(name)
 
 
 def load(name_or_path: str | Path) -> Genotype:
-    """The genotype of that published name, or in that file.
+    """The genotype of that published name, in that file, or a chain in MetaQNN's notation.
 
     Raises:
-        GenotypeError: neither a published name nor a readable, valid genotype file.
+        GenotypeError: none of these, or not valid.
     """
     return load_with_provenance(name_or_path)[0]
 
@@ -58,8 +59,11 @@ def load_with_provenance(name_or_path: str | Path) -> tuple[Genotype, dict[str, 
             f"Expected one of the published genotypes {published_names()}. Received: {name_or_path}, which is not to "
             f"be had: {why}"
         )
+    if isinstance(name_or_path, str) and is_chain_text(name_or_path):
+        return ChainGenotype.from_text(name_or_path), {}
     if not os.path.isfile(name_or_path):  # Path.is_file raises OSError for some words, e.g. very long ones
         raise GenotypeError(
-            f"Expected a genotype file or one of the published genotypes {published_names()}. Received: {name_or_path}"
+            f"Expected a genotype file, a chain such as C(64,3,1),SM(10), or one of the published genotypes "
+            f"{published_names()}. Received: {name_or_path}"
         )
     return serialization.from_file(name_or_path)

@@ -186,6 +186,9 @@ def _family(label: str) -> str:
     """The family of operations that a label belongs to, by its first words and its kernel."""
     if label in ("input", "output") or label.startswith(("input ", "output ")):
         return "end"
+    if chain := re.match(r"(C|P|FC|GAP|SM)\b(?:\((?:\d+,)*?(\d+),\d+\))?", label):
+        kernel = {"1": "conv1", "3": "conv3"}.get(chain[2] or "", "conv5")
+        return {"C": kernel, "P": "max", "FC": "concat", "GAP": "avg", "SM": "end"}[chain[1]]
     name = label.split(" ")[0]
     if "conv" in name:
         kernel = max(re.findall(r"\d", label), default="3")  # of 1×7 then 7×1 the 7

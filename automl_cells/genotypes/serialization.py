@@ -19,13 +19,17 @@ from automl_cells.files import write_atomically
 from automl_cells.genotypes.base import Genotype
 from automl_cells.genotypes.block import BlockGenotype
 from automl_cells.genotypes.cell import CellGenotype
+from automl_cells.genotypes.chain import ChainGenotype
+from automl_cells.genotypes.ensemble import EnsembleGenotype
 from automl_cells.genotypes.nasbench201 import NasBench201Genotype
 
 FORMAT = "automl_cells/genotype"
 VERSION = 1
 MAX_BYTES = 1_000_000  # a block of 128 layers takes about 4 kB; the rest is for provenance
 
-KINDS: dict[str, type[Genotype]] = {kind.kind: kind for kind in (BlockGenotype, CellGenotype, NasBench201Genotype)}
+KINDS: dict[str, type[Genotype]] = {
+    kind.kind: kind for kind in (BlockGenotype, CellGenotype, ChainGenotype, EnsembleGenotype, NasBench201Genotype)
+}
 
 
 def to_document(genotype: Genotype, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:

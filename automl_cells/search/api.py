@@ -60,11 +60,11 @@ def search(
     *,
     out: str | Path,
     space: str = "blockqnn",
-    strategy: str = "q_learning",
+    strategy: str | None = None,
     trials: int = 24,
     workers: int = 1,
     executor: str = "processes",
-    template: str | Template = "cifar",
+    template: str | Template | None = None,
     repeats: int | None = None,
     filters: Sequence[int] | None = None,
     reward: str | None = None,
@@ -88,12 +88,13 @@ def search(
         dataset: ``"digits"``, ``"npz:PATH"`` or a `Dataset`; only its training images are used.
         out: the run folder, which keeps the journal.
         space: name of the search space.
-        strategy: name of the search strategy.
+        strategy: name of the search strategy; by default ``q_learning``, for ``metaqnn`` ``q_learning_metaqnn``.
         trials: how many distinct genotypes to train.
         workers: how many to train at once.
         executor: ``"processes"`` (workers of their own) or ``"serial"`` (in this process).
-        template: the frame of the proxy network; it gets the data's input shape and classes.
-        repeats: N, blocks or normal cells a stage of the proxy network; by default 1.
+        template: the frame of the proxy network, by default ``cifar``, for chains ``chain``; it gets the data's input
+            shape and classes.
+        repeats: N, blocks or normal cells a stage of the proxy network; by default 1. Not for chains, as the next.
         filters: filters of each of its stages; by default half the template's, for cells a quarter.
         reward: name of the reward; by default that of the space's paper.
         protocol: how a candidate is trained, see `proxy_protocol`; by default as the space's paper does it, for grey
@@ -141,6 +142,7 @@ def search(
     limits = Limits(
         frame.max_params if max_params is None else max_params, frame.max_flops if max_flops is None else max_flops
     )
+    strategy = strategy or usual.strategy
     how = make_strategy(strategy, where, trials, seed, **(strategy_options or {}))
     reward = reward or usual.reward
     reward_function = named_reward(reward)

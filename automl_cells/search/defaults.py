@@ -12,22 +12,32 @@ class Defaults(NamedTuple):
         reward: name of the reward.
         protocol: name of the proxy protocol for colour images.
         grey_protocol: name of that for grey images, which are mostly signs that are no signs when mirrored.
-        repeats: N of the proxy network.
+        repeats: N of the proxy network; ``None`` where nothing is repeated.
         filter_multiplier: scales the template's filters for the proxy network.
+        strategy: name of the search strategy.
     """
 
     reward: str = "accuracy"
     protocol: str = "blockqnn"
     grey_protocol: str = "blockqnn"
-    repeats: int = 1
-    filter_multiplier: float = 0.5
+    repeats: int | None = 1
+    filter_multiplier: float | None = 0.5
+    strategy: str = "q_learning"
 
 
 # BlockQNN does not say which network it searched with; one block a stage at half the template's filters (16/32/64 for
 # cifar) keeps a candidate to seconds on a CPU. NASNet searched with N=2 and, as PNAS has it, F=24: for a CPU N=1, F=8.
+# A chain is trained as it is; the space's own filter_multiplier makes chains smaller.
 _DEFAULTS = {
     "blockqnn": Defaults(reward="blockqnn_early_stop"),
     "nasnet": Defaults(protocol="nasnet", grey_protocol="nasnet_no_flip", filter_multiplier=0.25),
+    "metaqnn": Defaults(
+        protocol="metaqnn",
+        grey_protocol="metaqnn_no_flip",
+        repeats=None,
+        filter_multiplier=None,
+        strategy="q_learning_metaqnn",
+    ),
 }
 
 

@@ -11,9 +11,10 @@ from automl_cells.strategies.base import Proposal, Strategy
 from automl_cells.strategies.evolution import Evolution
 from automl_cells.strategies.ppo import PPO
 from automl_cells.strategies.q_learning import QLearning
+from automl_cells.strategies.q_learning_variants import Fast, MetaQNN
 from automl_cells.strategies.random import Random
 
-STRATEGIES: dict[str, type[Strategy]] = {cls.name: cls for cls in (Evolution, PPO, QLearning, Random)}
+STRATEGIES: dict[str, type[Strategy]] = {cls.name: cls for cls in (Evolution, PPO, QLearning, MetaQNN, Fast, Random)}
 
 __all__ = ["PPO", "STRATEGIES", "Evolution", "Proposal", "QLearning", "Random", "Strategy", "strategy"]
 
@@ -33,9 +34,16 @@ def strategy(name: str, space: Space, trials: int, seed: int = 0, **options: Any
     """
     if name not in STRATEGIES:
         raise StrategyError(f"Expected a search strategy among {sorted(STRATEGIES)}. Received: {name}")
-    known = set(inspect.signature(STRATEGIES[name]).parameters) - {"space", "trials", "seed"}
+    known = _parameters(STRATEGIES[name]) - {"space", "trials", "seed"}
     if unknown := sorted(set(options) - known):
         raise StrategyError(
             f"Expected options of the strategy {name} among {sorted(known)}. Received: {', '.join(unknown)}"
         )
     return STRATEGIES[name](space, trials, seed, **options)
+
+
+def _parameters(made: type) -> set[str]:
+    """The names that a class is called with; ``**options`` stands for those of the class that it comes from."""
+    found = inspect.signature(made).parameters
+    names = {name for name, parameter in found.items() if parameter.kind is not parameter.VAR_KEYWORD}
+    return names if len(names) == len(found) else names | _parameters(made.__base__ or object)

@@ -65,3 +65,19 @@ BLOCKQNN = EpsilonSchedule(
     ((1.0, 95), (0.9, 7), (0.8, 7), (0.7, 7), (0.6, 10), (0.5, 10), (0.4, 10), (0.3, 10), (0.2, 10), (0.1, 12))
 )
 """BlockQNN section 4.2: iterations of 64 blocks at each ε, 178 in all."""
+
+METAQNN = EpsilonSchedule(
+    (
+        (1.0, 1500),
+        (0.9, 100),
+        (0.8, 100),
+        (0.7, 100),
+        (0.6, 150),
+        (0.5, 150),
+        (0.4, 150),
+        (0.3, 150),
+        (0.2, 150),
+        (0.1, 150),
+    )
+)
+"""MetaQNN (arXiv 1611.02167v2), section 4.3 and appendix D: unique models trained at each ε, 2,700 in all."""

@@ -10,12 +10,14 @@ from automl_cells.training.recipes import Recipe, recipe, recipe_names
 if TYPE_CHECKING:
     from automl_cells.training.conclusion import TrainingResult
     from automl_cells.training.distribution import check_replicas
+    from automl_cells.training.ensembling import ensemble
     from automl_cells.training.fit import train
     from automl_cells.training.weights import load_weights, save_weights
 
 _LATE = {
     "TrainingResult": "conclusion",
     "check_replicas": "distribution",
+    "ensemble": "ensembling",
     "load_weights": "weights",
     "save_weights": "weights",
     "train": "fit",
@@ -25,6 +27,7 @@ __all__ = [
     "Recipe",
     "TrainingResult",
     "check_replicas",
+    "ensemble",
     "load_weights",
     "recipe",
     "recipe_names",

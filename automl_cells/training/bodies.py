@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import keras
 
 from automl_cells.builder import Template, build
+from automl_cells.builder.planners import NO_DROPOUT
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import Genotype
 from automl_cells.training.recipes import Recipe
@@ -61,6 +62,7 @@ class GenotypeBody:
             batch_norm_momentum=recipe.batch_norm_momentum,
             batch_norm=batch_norm,
             dropout=recipe.dropout,
+            chain_dropout=recipe.chain_dropout if self.genotype.kind == "chain" else NO_DROPOUT,
         )
         load_weights(keras.Model(network.input, network.get_layer(HEAD).input), self.weights, subset=True)
         return network

@@ -20,7 +20,7 @@ from automl_cells.builder import Template, cost, plan
 from automl_cells.datasets import Dataset
 from automl_cells.errors import TrainingError
 from automl_cells.files import WORD, write_atomically
-from automl_cells.genotypes import Genotype
+from automl_cells.genotypes import EnsembleGenotype, Genotype
 from automl_cells.genotypes import write as write_genotype
 from automl_cells.training.distribution import first_machine
 from automl_cells.training.recipes import Recipe
@@ -39,6 +39,19 @@ def check_word(word: str, what: str) -> str:
     if not re.fullmatch(WORD, word):
         raise TrainingError(f"Expected a {what} of a-z, 0-9 and '_', at most 100. Received: {word!r:.120}")
     return word
+
+
+def check_trainable(genotype: Genotype) -> None:
+    """Refuse what is no network of its own.
+
+    Raises:
+        TrainingError: an ensemble, whose members are trained one by one.
+    """
+    if isinstance(genotype, EnsembleGenotype):
+        raise TrainingError(
+            "Expected a genotype of one network: the members of an ensemble are trained one by one (finetune-top, then "
+            f"ensemble). Received: an ensemble of {len(genotype.members)}"
+        )
 
 
 def as_word(text: str) -> str:

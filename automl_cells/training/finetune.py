@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from automl_cells.builder import Template
+from automl_cells.builder import Template, plan
 from automl_cells.builder import template as make_template
 from automl_cells.datasets import Dataset, Preprocessing, load
 from automl_cells.datasets.channels import with_channels
@@ -23,7 +23,7 @@ from automl_cells.training.conclusion import TrainingResult, conclude, finished
 from automl_cells.training.distribution import check_replicas, first_machine
 from automl_cells.training.fit import split
 from automl_cells.training.phases import Settings
-from automl_cells.training.precision import resolve_precision
+from automl_cells.training.precision import resolve_precision, widths
 from automl_cells.training.recipes import Recipe
 from automl_cells.training.recipes import recipe as make_recipe
 
@@ -78,9 +78,10 @@ def finetune(
         KeyboardInterrupt: as it came; the run folder can be resumed.
     """
     chosen, weights = make_recipe(recipe), Path(weights)
+    entries.check_trainable(genotype)
     dataset, frame = target(template, load(dataset))
     replicas = check_replicas(replicas)
-    precision = resolve_precision(chosen.precision, frame.filters, genotype.kind)
+    precision = resolve_precision(chosen.precision, widths(plan(genotype, frame)), genotype.kind)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
     tag = entries.check_word(tag or entries.as_word(dataset.name), "tag")
     document = entries.model_document(name, tag, frame, dataset, chosen)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from automl_cells.builder import Template, build, plan
 from automl_cells.builder.keras_model import ScheduledDropPath
+from automl_cells.builder.planners import NO_DROPOUT
 from automl_cells.datasets import Dataset, load, stratified_split
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import Genotype
@@ -21,7 +22,7 @@ from automl_cells.training.checkpoints import Checkpoints
 from automl_cells.training.conclusion import TrainingResult, conclude, finished
 from automl_cells.training.distribution import check_replicas, first_machine
 from automl_cells.training.engines import Placed
-from automl_cells.training.precision import resolve_precision
+from automl_cells.training.precision import resolve_precision, widths
 from automl_cells.training.progress import ShowProgress
 from automl_cells.training.recipes import Recipe
 from automl_cells.training.recipes import recipe as make_recipe
@@ -73,15 +74,21 @@ def train(
     chosen = make_recipe(recipe)
     dataset = load(dataset)
     _check_template(template, dataset)
+    entries.check_trainable(genotype)
     dropping, beside = chosen.drop_path_keep < 1, chosen.auxiliary_weight > 0
     if (dropping or beside) and genotype.kind != "cell":
         raise TrainingError(
             f"Expected a cell genotype with the recipe {chosen.name}, whose drop_path_keep is {chosen.drop_path_keep} "
             f"and auxiliary_weight {chosen.auxiliary_weight} (1 and 0 do for any genotype). Received: a {genotype.kind}"
         )
+    if chosen.chain_dropout != NO_DROPOUT and genotype.kind != "chain":
+        raise TrainingError(
+            f"Expected a chain genotype with the recipe {chosen.name}, whose chain_dropout is "
+            f"{list(chosen.chain_dropout)} ([0,0] does for any genotype). Received: a {genotype.kind}"
+        )
     plan(genotype, template, auxiliary=beside, drop_path=dropping)  # what cannot be built is refused before all else
     replicas = check_replicas(replicas)
-    precision = resolve_precision(chosen.precision, template.filters, genotype.kind)
+    precision = resolve_precision(chosen.precision, widths(plan(genotype, template)), genotype.kind)
     training, validation = split(dataset, chosen, seed)
     session.check(chosen, dataset.y_train[training], dataset.input_shape[:2], dataset.classes, replicas)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")
@@ -111,6 +118,7 @@ def train(
                 dropout=chosen.dropout,
                 auxiliary=beside,
                 drop_path=ScheduledDropPath(chosen.drop_path_keep, total_steps) if dropping else None,
+                chain_dropout=chosen.chain_dropout,
             )
 
         engine, state = session.fit(

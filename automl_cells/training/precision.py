@@ -8,6 +8,8 @@ from pathlib import Path
 
 import keras
 
+from automl_cells.builder import Plan
+
 BFLOAT16_LANES = 16
 """Filters in multiples of which bfloat16 pays on a CPU: measured on two cores with AVX-512 BF16, a network of 16/32/64
 filters trained 1.6 times as fast as in float32, one of 8/16/32 filters half as fast."""
@@ -26,6 +28,11 @@ def resolve_precision(precision: str, filters: Sequence[int], kind: str = "block
     backend = keras.backend.backend()
     native = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[backend](filters, kind)
     return "bfloat16" if native else "float32"
+
+
+def widths(plan: Plan) -> list[int]:
+    """The filters of the convolutions of a network."""
+    return [layer.shape[2] for layer in plan if layer.op == "conv"]
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 _STEP_FACTOR = 0.1
-_MAY_BE_ABSENT = ("drop_path_keep", "auxiliary_weight")
+_MAY_BE_ABSENT = ("drop_path_keep", "auxiliary_weight", "chain_dropout")
 _SCHEDULE = ("schedule", "steps", "step_factor", "decay_rate", "decay_epochs")  # fields that must agree
 
 
@@ -72,6 +72,8 @@ class Recipe(Data):
         decay_epochs: … each time that so many epochs are over.
         label_smoothing: this share of each label is spread over all classes.
         dropout: the share of the features that is dropped before the classifier.
+        chain_dropout: for chains: lowest and highest share of the features that the dropout layers inside of the chain
+            drop; (0, 0) for none. The formula is in ``builder/chain_network.py``.
         drop_path_keep: for cells, ScheduledDropPath: the probability that the deepest path is kept at the end; 1 drops
             none. The formula is in ``builder/drop_path.py``.
         auxiliary_weight: for cells: weight of the loss of NASNet's auxiliary head, which is there in training only; 0
@@ -113,6 +115,7 @@ class Recipe(Data):
     decay_epochs: Positive | None = None
     label_smoothing: Fraction = 0.0
     dropout: Fraction = 0.0
+    chain_dropout: tuple[Fraction, Fraction] = (0.0, 0.0)
     drop_path_keep: Annotated[float, Field(gt=0, le=1)] = 1.0
     auxiliary_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
     class_weights: ClassWeights = "none"

@@ -81,7 +81,8 @@ def train_top(
     settings, trials = read_run(run)
     if not best_trials(trials):
         raise TrainingError(f"Expected a search with at least one candidate done. Received: {run} without any")
-    data = load(dataset or _words(settings, Path(run)))
+    words = dataset or _words(settings, Path(run))
+    data = load(words)
     if dataset is None and data.fingerprint != settings["dataset"]["fingerprint"]:
         raise TrainingError(
             f"Expected the data of the search, fingerprint {settings['dataset']['fingerprint']} (another data set must "
@@ -113,6 +114,7 @@ def train_top(
             "trial": r.trial.number,
             "hash": r.trial.genotype.hash,
             "run": str(r.out),
+            "dataset": words,
             "reward": r.trial.reward,
             **r.metrics,
         }

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automl_cells.builder.template import StagedTemplate
+from automl_cells.genotypes.ensemble import EnsembleGenotype
 from automl_cells.zoo.address import Address
 from automl_cells.zoo.card_evidence import baseline, exports
 from automl_cells.zoo.card_text import UNKNOWN, count, floats, named, number, percent, seconds, text
@@ -66,7 +68,7 @@ def _description(entry: Entry, address: Address) -> str:
     flops = "open (any image size)" if cost.flops is None else f"{cost.flops:,}"
     return f"""# {address}
 
-{what} made of repeated {entry.genotype.kind}s that automl_cells built and trained.
+{what} {_made_of(entry)} that automl_cells built and trained.
 
 | | |
 |---|---|
@@ -75,11 +77,20 @@ def _description(entry: Entry, address: Address) -> str:
 | multiply-adds for one image | {flops} |
 | image (height, width, channels) | {template.input_shape} |
 | classes | {template.classes} |
-| template | {text(template.name)}, N = {template.repeats}, filters {", ".join(map(str, template.filters))} |
+| template | {text(template.name)}, {template.size} |
 | genotype | `{entry.genotype.hash}` |
 
 ![the {entry.genotype.kind}]({DRAWING})
 """
+
+
+def _made_of(entry: Entry) -> str:
+    """What the network consists of, in words."""
+    if isinstance(entry.genotype, EnsembleGenotype):
+        return f"that averages the probabilities of {len(entry.genotype.members)} networks"
+    if isinstance(entry.template, StagedTemplate):
+        return f"made of repeated {entry.genotype.kind}s"
+    return f"made of a {entry.genotype.kind} of layers"
 
 
 def _use(entry: Entry, address: Address) -> str:

@@ -67,7 +67,7 @@ class Structure(BaseModel):
         title: what people call it.
         genotype: name of the published genotype.
         template: name of the packaged template.
-        repeats: N, blocks a stage.
+        repeats: N, blocks a stage; ``None`` for a chain, as the next.
         filters: filters of each stage.
         input_shape: (height, width, channels) by default.
         classes: number of classes by default.
@@ -80,8 +80,8 @@ class Structure(BaseModel):
     title: str
     genotype: str
     template: str
-    repeats: int
-    filters: tuple[int, ...]
+    repeats: int | None = None
+    filters: tuple[int, ...] | None = None
     input_shape: tuple[int, int, int]
     classes: int
     keras_application: Application | None = None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from automl_cells.builder import feature_maps, plan
+from automl_cells.builder import Template, feature_maps, plan
 from automl_cells.builder.cell_network import smallest_image
-from automl_cells.builder.template import CellTemplate
+from automl_cells.builder.template import CellTemplate, StagedTemplate
 from automl_cells.errors import ZooError
 from automl_cells.zoo.catalogue import Structure, structure
 from automl_cells.zoo.instantiate import MIN_SIZE, Shape, Wanted, instantiate
@@ -139,18 +139,17 @@ def _address(made: Structure, weights: str | None) -> str:
 def _document(made: Structure) -> str:
     height, width, channels = made.input_shape
     cost = made.cost()
-    stages, filters = len(made.filters), ", ".join(map(str, made.filters))
     frame = made.make_template()
-    unit, least = ("cell", smallest_image(frame)) if isinstance(frame, CellTemplate) else ("block", MIN_SIZE)
+    least = smallest_image(frame) if isinstance(frame, CellTemplate) else MIN_SIZE
     official = imagenet = ""
     if made.keras_application is not None:
         official = _OFFICIAL.format(model=made.keras_application.model)
         imagenet = '`"imagenet"` (the official weights, fetched into\n            Keras\' cache); '
     return f"""{made.title}.
 
-    The {unit} `{made.genotype}` in the template `{made.template}`: {made.repeats} {unit}s in each of {stages} stages
-    with {filters} filters; {cost.parameters:,} trainable parameters and {cost.flops:,} multiply-adds
-    for an image of {height}x{width}x{channels}. Images go in normalised, as the entry of the weights says
+    The {made.kind} `{made.genotype}` in the template `{made.template}`:
+    {_size(frame, made.kind)}; {cost.parameters:,} trainable parameters and {cost.flops:,}
+    multiply-adds for an image of {height}x{width}x{channels}. Images go in normalised, as the entry of the weights says
     (`Entry.preprocessing`).{official}
 
     Args:
@@ -165,9 +164,9 @@ def _document(made: Structure) -> str:
         classifier_activation: `None` gives logits; with weights `None` or `"softmax"`. Ignored without the top.
         name: name of the model.
         num_classes: put a new classifier for so many classes, with random weights, on the pretrained body.
-        repeats: {unit}s a stage. This and the next two need `weights=None`.
-        filters: filters of each stage.
-        filter_multiplier: scales the filters of every stage.
+        repeats: blocks or cells a stage, not for chains. This and the next two need `weights=None`.
+        filters: filters of each stage, not for chains.
+        filter_multiplier: scales the filters of every stage, or of all layers of a chain.
         features: without the top and pooling: the model's output is a list of feature maps, the last before each
             downsampling and the last of all, for detection and segmentation. {_scales(made)}
 
@@ -179,6 +178,13 @@ def _document(made: Structure) -> str:
         ZooError: weights that nobody has published, or that do not fit what else was asked for.
         TemplateError: a size out of range.
     """
+
+
+def _size(frame: Template, kind: str) -> str:
+    if not isinstance(frame, StagedTemplate):
+        return "as it was published"
+    filters = ", ".join(map(str, frame.filters))
+    return f"{frame.repeats} {kind}s in each of {len(frame.filters)} stages with {filters} filters"
 
 
 def _scales(made: Structure) -> str:
@@ -193,6 +199,9 @@ blockqnn_imagenet_small = constructor("blockqnn_imagenet_small")
 blockqnn_cifar = constructor("blockqnn_cifar")
 blockqnn_cifar_small = constructor("blockqnn_cifar_small")
 blockqnn_mnist = constructor("blockqnn_mnist")
+metaqnn_cifar = constructor("metaqnn_cifar")
+metaqnn_mnist = constructor("metaqnn_mnist")
+metaqnn_svhn = constructor("metaqnn_svhn")
 nasnet_a_mobile = constructor("nasnet_a_mobile")
 nasnet_a_large = constructor("nasnet_a_large")
 nasnet_a_cifar = constructor("nasnet_a_cifar")

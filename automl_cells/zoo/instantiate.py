@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from automl_cells.builder import Template
 from automl_cells.builder import template as make_template
 from automl_cells.errors import AutoMLCellsError, TemplateError, ZooError
-from automl_cells.genotypes import Genotype
+from automl_cells.genotypes import EnsembleGenotype, Genotype
 
 if TYPE_CHECKING:
     import keras
@@ -71,6 +71,12 @@ def instantiate(
     from automl_cells.builder import build
 
     _check_classes(wanted, template)
+    if isinstance(genotype, EnsembleGenotype) and (not wanted.old_top or wanted.classifier_activation != "softmax"):
+        raise ZooError(
+            "Expected include_top=True, classifier_activation='softmax' and no num_classes with an ensemble, which has "
+            f"no body of its own. Received: include_top={wanted.include_top}, num_classes={wanted.num_classes}, "
+            f"classifier_activation={wanted.classifier_activation!r:.60}"
+        )
     default: Shape = template.input_shape
     if pretrained is not None:
         if pretrained.entry is not None:
