@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from automl_cells.builder.head import CLASSIFIER
 from automl_cells.builder.plan import Plan, PlanBuilder
 from automl_cells.builder.template import BlockTemplate
 from automl_cells.genotypes.block import (
@@ -44,7 +45,7 @@ def plan_block_network(
         return net.plan()
     position = net.relu(position)
     if include_top:
-        net.dense("predictions", net.global_pool("average", position), template.classes)
+        net.dense(CLASSIFIER, net.global_pool("average", position), template.classes)
     elif pooling is not None:
         net.global_pool({"avg": "average", "max": "max"}[pooling], position)
     return net.plan()

@@ -8,6 +8,7 @@ from the shapes of tensors, so one set of weights serves every size of image, an
 from __future__ import annotations
 
 from automl_cells.builder.cell import CellPlanner
+from automl_cells.builder.head import CLASSIFIER
 from automl_cells.builder.plan import Plan, PlanBuilder, strided
 from automl_cells.builder.reduction import Map
 from automl_cells.builder.template import CellTemplate
@@ -64,7 +65,7 @@ def plan_cell_network(
         return net.plan()
     last = net.relu(now.position)
     if include_top:
-        last = net.dense("predictions", net.global_pool("average", last), template.classes)
+        last = net.dense(CLASSIFIER, net.global_pool("average", last), template.classes)
     elif pooling is not None:
         last = net.global_pool({"avg": "average", "max": "max"}[pooling], last)
     if auxiliary:

@@ -15,6 +15,7 @@ Without the top a network ends with the last map: fully connected layers belong 
 
 from __future__ import annotations
 
+from automl_cells.builder.head import CLASS_MAPS, CLASSIFIER, TOP
 from automl_cells.builder.plan import Plan, PlanBuilder
 from automl_cells.builder.template import ChainTemplate
 from automl_cells.errors import TemplateError
@@ -54,22 +55,25 @@ def plan_chain_network(
                 _check_window(net, position, layer, number)
                 filters, kernel, stride = layer.numbers
                 width = template.width(filters)
+                if stride > 1:
+                    net.end_stage(position)
                 position = net.relu(net.conv(f"{name}_conv", position, width, kernel, stride, bias=True))
             case "P":
                 _check_window(net, position, layer, number)
                 kernel, stride = layer.numbers
                 position = net.pool(f"{name}_pool", "max", net.end_stage(position), kernel, stride, padding="valid")
             case "FC":
-                source = position if flat else net.flatten(f"{name}_flatten", position)
-                position, flat = net.relu(net.dense(f"{name}_dense", source, template.width(layer.numbers[0]))), True
+                source = position if flat else net.flatten(f"{TOP}{name}_flatten", position)
+                dense = net.dense(f"{TOP}{name}_dense", source, template.width(layer.numbers[0]))
+                position, flat = net.relu(dense), True
             case "GAP":
-                position = net.relu(net.conv(f"{name}_conv", position, template.classes, 1, bias=True))
+                position = net.relu(net.conv(CLASS_MAPS, position, template.classes, 1, bias=True))
                 position, flat = net.global_pool("average", position, name=f"{name}_average"), True
         if number in rates and rates[number] > 0:
             position = net.dropout(f"{name}_dropout", position, rates[number])
     if include_top:
         source = position if flat else net.flatten("flatten", position)
-        net.dense("predictions", source, template.classes)
+        net.dense(CLASSIFIER, source, template.classes)
     elif features:
         net.stage_outputs(position)
     elif pooling is not None:

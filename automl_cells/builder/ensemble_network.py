@@ -5,6 +5,9 @@ from __future__ import annotations
 from automl_cells.builder.plan import MAX_PLAN_LAYERS, Layer, Plan
 from automl_cells.errors import TemplateError
 
+OUTPUT = "probabilities"
+"""The name of the average."""
+
 
 def plan_ensemble(members: list[Plan], classes: int) -> Plan:
     """The plans of the members side by side.
@@ -25,9 +28,9 @@ def plan_ensemble(members: list[Plan], classes: int) -> Plan:
             layers.append(layer._replace(name=prefixed(number, layer.name), inputs=inputs))
         layers.append(Layer(prefixed(number, "probabilities"), "softmax", (len(layers) - 1,), (1, 1, classes)))
         ends.append(len(layers) - 1)
-    if len(layers) > MAX_PLAN_LAYERS:
-        raise TemplateError(f"Expected a network of at most {MAX_PLAN_LAYERS} layers. Received: {len(layers)}")
-    return (*layers, Layer("probabilities", "average", tuple(ends), (1, 1, classes)))
+    if len(layers) >= MAX_PLAN_LAYERS:
+        raise TemplateError(f"Expected a network of at most {MAX_PLAN_LAYERS} layers. Received: more")
+    return (*layers, Layer(OUTPUT, "average", tuple(ends), (1, 1, classes)))
 
 
 def prefixed(number: int, name: str) -> str:

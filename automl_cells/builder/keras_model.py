@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 
 from automl_cells.builder.cost import cost
+from automl_cells.builder.head import CLASSIFIER
 from automl_cells.builder.operations import Choices, operation
 from automl_cells.builder.penultimate import stage_filters
 from automl_cells.builder.plan import Plan
@@ -108,10 +109,10 @@ def build(
         raise TemplateError(f"Expected input_tensor as a Keras tensor. Received: a {type(input_tensor).__name__}")
     if input_tensor is not None and input_shape is None:
         input_shape = tuple(input_tensor.shape[1:])
-    if isinstance(genotype, EnsembleGenotype) and classifier_activation != "softmax":
+    if isinstance(genotype, EnsembleGenotype) and (classifier_activation != "softmax" or dropout):
         raise TemplateError(
-            "Expected classifier_activation='softmax' with an ensemble, which averages probabilities. "
-            f"Received: {classifier_activation!r}"
+            "Expected classifier_activation='softmax' and no dropout with an ensemble, which averages probabilities. "
+            f"Received: {classifier_activation=}, {dropout=}"
         )
     if penultimate is not None:
         if filters is not None or filter_multiplier is not None:
@@ -182,7 +183,7 @@ def _tensors(
             tensors.append(DropPath(paths, name=layer.name)([read[0], masks]))
             paths += 1
             continue
-        if layer.name == "predictions" and dropout:
+        if layer.name == CLASSIFIER and dropout:
             read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
         make = operation(layer, choices)
         tensors.append(make(read if layer.op in ("add", "concat", "average") else read[0]))

@@ -88,5 +88,5 @@ def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
         case "softmax":
             return layers.Activation("softmax", dtype="float32", name=name)
         case "average":
-            return layers.Average(name=name)
+            return layers.Average(dtype="float32", name=name)
     raise AssertionError(f"a planner made the unknown operation {layer.op!r}")

@@ -27,7 +27,7 @@ def stage_filters(genotype: Genotype, penultimate: int, stages: int = 3) -> tupl
         (44, 88, 176)
     """
     if not isinstance(genotype, CellGenotype):
-        raise TemplateError(f"Expected a cell genotype with penultimate filters. Received: a {genotype.kind}")
+        raise TemplateError(f"Expected a cell genotype with penultimate filters. Received: kind {genotype.kind}")
     unit = genotype.normal.output_width * 2 ** (stages - 1)
     if type(penultimate) is not int or penultimate <= 0 or penultimate % unit:
         near = ""

@@ -153,8 +153,8 @@ class PlanBuilder:
         return self._append(name, "batch_norm", (source,), self.layers[source].shape)
 
     def relu(self, source: int) -> int:
-        """ReLU; a second ReLU of the same output is the first one."""
-        position = self._relus.get(source)
+        """ReLU; a second ReLU of the same output is the first one, and one of a ReLU is that."""
+        position = source if self.layers[source].op == "relu" else self._relus.get(source)
         if position is None:
             layer = self.layers[source]
             position = self._append(f"{layer.name}_relu", "relu", (source,), layer.shape)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from automl_cells.builder.block_network import plan_block_network
 from automl_cells.builder.cell_network import plan_cell_network
 from automl_cells.builder.chain_network import plan_chain_network
+from automl_cells.builder.cost import cost
 from automl_cells.builder.ensemble_network import plan_ensemble
-from automl_cells.builder.plan import Plan
+from automl_cells.builder.plan import Plan, TooManyParametersError
 from automl_cells.builder.template import Template
 from automl_cells.builder.template import template as make_template
 from automl_cells.errors import GenotypeError, TemplateError
@@ -69,9 +70,11 @@ def plan(
         if not include_top or auxiliary or drop_path or chain_dropout != NO_DROPOUT:
             raise TemplateError(
                 "Expected an ensemble with its tops and nothing for training, since its members are trained one by "
-                f"one. Received: include_top={include_top}"
+                f"one. Received: {include_top=}, {auxiliary=}, {drop_path=}, {chain_dropout=}"
             )
         members = [plan(member, template, max_params=max_params) for member in genotype.members]
+        if max_params is not None and sum(cost(member).parameters for member in members) > max_params:
+            raise TooManyParametersError("Expected a network within the limit of parameters. Received: a larger one")
         return plan_ensemble(members, template.classes)
     planner = _PLANNERS.get(genotype.kind)
     if planner is None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automl_cells.cli import export, finetune, genotype, search, store, train, zoo
+from automl_cells.cli import export, finetune, genotype, search, store, train, transfer, zoo
 from automl_cells.cli.console import printable
 from automl_cells.errors import AutoMLCellsError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Search a cell or block on labelled images, build networks of any size from it, train, shelve, export.",
+    help="Search a cell, block or chain on labelled images, build networks of any size from it, train, shelve, export.",
 )
 
 
@@ -45,6 +45,7 @@ app.command()(genotype.show)
 app.command()(genotype.build)
 app.command()(train.train)
 app.command()(finetune.finetune)
+app.command()(transfer.transfer)
 app.command("finetune-top")(train.finetune_top)
 app.command()(train.ensemble)
 app.command()(export.export)

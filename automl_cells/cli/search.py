@@ -81,6 +81,7 @@ def search(
 ) -> None:
     """Search a block or cell on a data set with small, cheap networks."""
     import automl_cells.search as searching
+    from automl_cells.datasets import without_folder
     from automl_cells.search.defaults import defaults
     from automl_cells.search.progress import SearchProgress
 
@@ -125,7 +126,7 @@ def search(
     )
     if not done:
         raise AutoMLCellsError(f"Expected at least one candidate to succeed. Received: {failed} failures, see {out}")
-    _draw(out, f"{strategy or defaults(space).strategy} on {dataset}, space {space}")
+    _draw(out, f"{strategy or defaults(space).strategy} on {without_folder(dataset)}, space {space}")
     _say_what_was_learnt(done)
     best = result.best
     say(

@@ -90,6 +90,22 @@ def absolute(spec: str) -> str:
     return str(words.Address(found.kind, target, options))
 
 
+def without_folder(spec: str) -> str:
+    """`spec` with the names of its files and folders alone, for what others shall read: not where they lie here.
+
+    Example:
+        >>> without_folder("npz:/home/ada/mnist.npz?train=4000"), without_folder("digits")
+        ('npz:mnist.npz?train=4000', 'digits')
+    """
+    found = words.parse(spec)
+    kind = _KINDS.get(found.kind)
+    if kind is None:
+        return spec
+    target = Path(found.target).name if kind.target == "PATH" and found.target else found.target
+    options = {name: text for name, text in found.options.items() if kind.options.get(name) is not words.folder}
+    return str(words.Address(found.kind, target, options))
+
+
 def with_data_dir(spec: str, data_dir: str | Path | None) -> str:
     """`spec` with the folder of prepared sets among its options; ``None`` changes nothing.
 

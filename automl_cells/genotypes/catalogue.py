@@ -59,9 +59,10 @@ def load_with_provenance(name_or_path: str | Path) -> tuple[Genotype, dict[str, 
             f"Expected one of the published genotypes {published_names()}. Received: {name_or_path}, which is not to "
             f"be had: {why}"
         )
-    if isinstance(name_or_path, str) and is_chain_text(name_or_path):
+    there = os.path.isfile(name_or_path)
+    if not there and isinstance(name_or_path, str) and is_chain_text(name_or_path):
         return ChainGenotype.from_text(name_or_path), {}
-    if not os.path.isfile(name_or_path):  # Path.is_file raises OSError for some words, e.g. very long ones
+    if not there:  # Path.is_file raises OSError for some words, e.g. very long ones
         raise GenotypeError(
             f"Expected a genotype file, a chain such as C(64,3,1),SM(10), or one of the published genotypes "
             f"{published_names()}. Received: {name_or_path}"

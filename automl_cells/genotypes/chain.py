@@ -124,6 +124,8 @@ class ChainGenotype:
         layers: list[ChainLayer] = []
         counted: int | None = None
         for position, text in enumerate(texts, start=1):
+            if position > MAX_LAYERS + 2:  # one more than the termination: the check of the whole counts them
+                raise GenotypeError(f"Expected a chain of at most {MAX_LAYERS} layers. Received: more")
             if layers and layers[-1] == TERMINAL:
                 raise GenotypeError(
                     f"Expected nothing after the termination SM. Received: layer {position}, {text!r:.40}"
@@ -181,13 +183,18 @@ class ChainGenotype:
 
 
 def is_chain_text(word: str) -> bool:
-    """Whether a word can only be meant as a chain in the paper's notation.
+    """Whether a word, which is the name of no file, is meant as a chain in the paper's notation, right or wrong.
 
     Example:
-        >>> is_chain_text("C(64,3,1),SM(10)"), is_chain_text("X(3),SM"), is_chain_text("genotype.json")
-        (True, True, False)
+        >>> [is_chain_text(word) for word in ("C(64,3,1),SM(10)", "X(3),SM", "GAP,SM", "chain (1).json")]
+        [True, True, True, False]
     """
-    return re.match(r"\s*[A-Za-z]+\s*\(\s*\d", word) is not None or word.strip() == TERMINATION
+    word = word.strip()
+    if word.lower().endswith(".json"):
+        return False
+    first = word.split(",")[0].partition("(")[0].strip()
+    bracket = re.match(r"[A-Za-z]+\s*\(\s*[-\d)]", word) is not None
+    return bracket or word == TERMINATION or (first in _FIELDS and "," in word)
 
 
 def _separated(text: str) -> list[str]:

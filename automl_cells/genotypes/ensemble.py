@@ -91,7 +91,7 @@ class EnsembleGenotype:
         """
         members = body.get("members")
         if set(body) != {"members"} or not isinstance(members, list):
-            raise GenotypeError(f"Expected the field 'members', a list, and no other. Received: {sorted(body)!r:.120}")
+            raise GenotypeError(f"Expected the field 'members', a list, and no other. Received: {list(body)!r:.120}")
         if len(members) > MAX_MEMBERS:
             raise GenotypeError(f"Expected from 2 to {MAX_MEMBERS} members of an ensemble. Received: {len(members)}")
         return cls(tuple(_member(member, number) for number, member in enumerate(members, start=1)))

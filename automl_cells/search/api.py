@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_cells.builder.template import Template
 from automl_cells.builder.template import template as make_template
-from automl_cells.datasets import Dataset, absolute, load, save_npz
+from automl_cells.datasets import Dataset, absolute, load, save_npz, without_folder
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
@@ -197,7 +197,7 @@ def provenance(
     return {
         "space": settings["space"],
         "strategy": settings["strategy"],
-        "dataset": settings["dataset"],
+        "dataset": {**settings["dataset"], "words": without_folder(settings["dataset"]["words"])},
         "proxy_template": settings["template"],
         "protocol": settings["protocol"]["name"],
         "seed": settings["seed"],

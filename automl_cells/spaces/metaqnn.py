@@ -78,8 +78,8 @@ class MetaQNN(Space):
         max_depth: int = 12,
         filter_multiplier: float = 1.0,
     ) -> None:
-        sides = None if input_shape is None else input_shape[:2]
-        if sides is None or not all(isinstance(side, int) and side >= 1 for side in sides):
+        sides = () if input_shape is None else input_shape[:2]
+        if len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
             raise SpaceError(f"Expected the size of the images for the space {self.name}. Received: {input_shape!r}")
         if type(max_depth) is not int or not 1 <= max_depth <= MAX_LAYERS - 1:
             raise SpaceError(f"Expected max_depth from 1 to {MAX_LAYERS - 1}. Received: {max_depth!r}")

@@ -22,7 +22,7 @@ REPLAY = 100
 
 _FALLING = METAQNN.phases[1:]
 _FALL = sum(length for _, length in _FALLING)
-FAST = EpsilonSchedule(((1.0, _FALL * 0.3 / 0.7), *_FALLING))
+FAST = EpsilonSchedule(((1.0, 3 * _FALL), *((epsilon, 7 * length) for epsilon, length in _FALLING)))
 """ε = 1 for 30 % of the trials, then the rest of MetaQNN's schedule."""
 
 

@@ -10,23 +10,28 @@ from typing import Any, Protocol
 import keras
 
 from automl_cells.builder import Template, build
+from automl_cells.builder.ensemble_network import OUTPUT as ENSEMBLE_OUTPUT
+from automl_cells.builder.head import CLASSIFIER, first_of_head
 from automl_cells.builder.planners import NO_DROPOUT
 from automl_cells.errors import TrainingError
 from automl_cells.genotypes import Genotype
 from automl_cells.training.recipes import Recipe
 from automl_cells.training.weights import load_weights
 
-HEAD = "predictions"
-"""Name of the classifier's layer, see `automl_cells.builder`."""
-
 MakeBatchNorm = Callable[..., Any]
+
+
+def without_head(model: keras.Model) -> keras.Model:
+    """`model` up to its head, with the same variables; without a head itself."""
+    first = first_of_head(layer.name for layer in model.layers)
+    return model if first is None else keras.Model(model.inputs[0], model.get_layer(first).input, name=model.name)
 
 
 class Body(Protocol):
     """A pretrained body; each call of `network` gives a new copy of it with a new classifier."""
 
     def network(self, recipe: Recipe, batch_norm: MakeBatchNorm | None) -> keras.Model:
-        """Normalised images → logits (batch, classes); the body has its pretrained weights, the layer `HEAD` is new.
+        """Normalised images → logits (batch, classes); the body has its pretrained weights, the head is new.
 
         Args:
             recipe: its dropout and momentum of batch normalisation.
@@ -64,7 +69,7 @@ class GenotypeBody:
             dropout=recipe.dropout,
             chain_dropout=recipe.chain_dropout if self.genotype.kind == "chain" else NO_DROPOUT,
         )
-        load_weights(keras.Model(network.input, network.get_layer(HEAD).input), self.weights, subset=True)
+        load_weights(without_head(network), self.weights, subset=True)
         return network
 
 
@@ -87,6 +92,10 @@ class ModelBody:
 
     def __post_init__(self) -> None:
         trunk = self._trunk()
+        if any(layer.name == ENSEMBLE_OUTPUT and type(layer) is keras.layers.Average for layer in trunk.layers):
+            raise TrainingError(
+                "Expected one network with one classifier. Received: an ensemble, whose members are trained one by one"
+            )
         shape = trunk.input_shape
         if len(shape) != 4 or shape[3] != self.input_shape[2] or len(trunk.output_shape) not in (2, 4):
             raise TrainingError(
@@ -127,7 +136,7 @@ class ModelBody:
             features = keras.layers.GlobalAveragePooling2D(name="head_average_pool")(features)
         if recipe.dropout:
             features = keras.layers.Dropout(recipe.dropout, name="head_dropout")(features)
-        return keras.Model(image, keras.layers.Dense(self.classes, name=HEAD)(features), name=self.model.name)
+        return keras.Model(image, keras.layers.Dense(self.classes, name=CLASSIFIER)(features), name=self.model.name)
 
     def _trunk(self) -> keras.Model:
         """The model up to its classifier."""
@@ -141,6 +150,4 @@ class ModelBody:
                 f"Expected a functional Keras model with one input and one output. Received: {type(model).__name__} "
                 f"{getattr(model, 'name', '')}"
             )
-        if HEAD not in {layer.name for layer in model.layers}:
-            return model
-        return keras.Model(model.inputs[0], model.get_layer(HEAD).input, name=model.name)
+        return without_head(model)

@@ -81,7 +81,7 @@ def ensemble(
         from_document(document["template"]),
         Preprocessing.from_document(document["preprocessing"]),
     )
-    data = load(members[0].row.get("dataset") or "" if dataset is None else dataset)
+    data = load(_words(Path(run), members[0].row) if dataset is None else dataset)
     if data.fingerprint != document["dataset"]["fingerprint"]:
         raise TrainingError(
             f"Expected the data that the members learnt, {document['dataset']['name']} with the fingerprint "
@@ -119,8 +119,8 @@ def _members(run: Path, top: int) -> list[Member]:
             f"Expected a search whose best were trained (automl-cells finetune-top {run}). Received: no "
             f"{error.filename}"
         ) from None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise TrainingError(f"Expected a readable {summary} and the entries it lists. Received: {error!r}") from None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise TrainingError(f"Expected a readable {summary} and the entries it lists. Received: {error}") from None
     if len(found) < top:
         raise TrainingError(
             f"Expected {top} trained networks in {run / 'top'} (automl-cells finetune-top {run} --top {top}). "
@@ -137,9 +137,22 @@ def _members(run: Path, top: int) -> list[Member]:
 
 
 def _member(run: Path, row: dict[str, Any]) -> Member:
+    if not isinstance(row, dict):
+        raise TrainingError(f"Expected rows of the summary as JSON objects. Received: {row!r:.80}")
     entry = run / "top" / row["hash"][7:15] / "entry"
+    document = json.loads((entry / "model.json").read_bytes())
     genotype, provenance = from_file(entry / "genotype.json")
-    return Member(row, entry, genotype, provenance, json.loads((entry / "model.json").read_bytes()))
+    known = isinstance(document, dict) and {*_ALIKE, "tag"} <= set(document)
+    if not known or not isinstance(document["dataset"], dict) or not isinstance(document["tag"], str):
+        raise TrainingError(f"Expected a model.json with {', '.join(_ALIKE)} and tag. Received: {entry / 'model.json'}")
+    return Member(row, entry, genotype, provenance, document)
+
+
+def _words(run: Path, row: Mapping[str, Any]) -> str:
+    """Words that name the data: arrays given in Python are kept in the run folder, wherever that is now."""
+    kept = run / "dataset.npz"
+    given = str(row.get("dataset") or "")
+    return f"npz:{kept}" if kept.is_file() and (given.endswith("/dataset.npz") or not given) else given
 
 
 def _check_folder(folder: Path) -> None:
@@ -182,7 +195,8 @@ def _of_the_trainings(members: list[Member]) -> dict[str, Any]:
     """What the members' trainings have in common, and their time together."""
     rows = [member.row for member in members]
     shared = {name: rows[0].get(name) for name in ("epochs", "training_images", "precision", "replicas", "seed")}
-    return {**shared, "seconds": round(sum(row.get("seconds", 0.0) for row in rows), 2)}
+    seconds = [row.get("seconds") for row in rows]
+    return {**shared, "seconds": round(sum(value for value in seconds if isinstance(value, int | float)), 2)}
 
 
 def _about(member: Member) -> dict[str, Any]:
@@ -195,4 +209,5 @@ def _provenance(members: list[Member]) -> dict[str, Any]:
     found: Mapping[str, Any] = members[0].provenance
     own = {name: value for name, value in found.items() if name not in ("trial", "reward", "metrics")}
     trials = ", ".join(str(member.row.get("trial")) for member in members)
-    return {**own, "trial": trials, "reward": {"name": found.get("reward", {}).get("name")}}
+    reward = found.get("reward")
+    return {**own, "trial": trials, "reward": {"name": reward.get("name") if isinstance(reward, dict) else None}}

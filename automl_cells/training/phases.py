@@ -10,10 +10,11 @@ import keras
 import numpy as np
 from rich.console import Console
 
+from automl_cells.builder.head import is_head
 from automl_cells.datasets import Dataset, Preprocessing
 from automl_cells.errors import TrainingError
 from automl_cells.training import session
-from automl_cells.training.bodies import HEAD, Body
+from automl_cells.training.bodies import Body
 from automl_cells.training.checkpoints import Checkpoints, State
 from automl_cells.training.engines import Placed
 from automl_cells.training.fit import split
@@ -158,7 +159,7 @@ def run(
         return network
 
     def rate_of(variable: keras.Variable) -> float:
-        return 1.0 if variable.path.startswith(f"{HEAD}/") else settings.body_rate
+        return 1.0 if is_head(variable.path) else settings.body_rate
 
     engine, full = trained("", "all", recipe.epochs, everything, rate_of)
     assert engine is not None
@@ -192,5 +193,5 @@ def _head_only(body: Body, recipe: Recipe, placed: Placed) -> keras.Model:
     network = body.network(recipe, placed.batch_norm)
     network.trainable = True
     for layer in network.layers:
-        layer.trainable = layer.name == HEAD
+        layer.trainable = is_head(layer.name)
     return network

@@ -106,6 +106,10 @@ model = {address.name}(weights="{address.tag}-v{address.version}", classes={entr
 features = {address.name}(weights="{address.tag}-v{address.version}", include_top=False, pooling="avg")
 ```
 """
+    other = ""
+    if not isinstance(entry.genotype, EnsembleGenotype):
+        other = f"""
+other_classes = zoo.load("{address}", num_classes=5)  # a new classifier on this body, to be trained"""
     return f"""## Use
 
 ```python
@@ -114,8 +118,7 @@ from automl_cells import zoo
 model = zoo.load("{address}")  # keras.Model; the path of this folder does, too
 inputs = zoo.preprocess_input(images, "{address}")  # raw pixels (n, height, width, channels) -> float32
 probabilities = model.predict(inputs)  # (n, {entry.template.classes})
-zoo.decode_predictions(probabilities, "{address}", top={min(3, entry.template.classes)})
-other_classes = zoo.load("{address}", num_classes=5)  # a new classifier on this body, to be trained
+zoo.decode_predictions(probabilities, "{address}", top={min(3, entry.template.classes)}){other}
 ```
 {constructor}
 `automl-cells export {address} --format onnx --format savedmodel --int8 --out DIR` makes files for
@@ -150,15 +153,29 @@ def _training(entry: Entry) -> str:
     if isinstance(origin, dict):
         digest = text(origin.get("weights_sha256", UNKNOWN))
         start = f"- fine-tuned from: {text(origin.get('entry', UNKNOWN))}, weights `{digest}`\n"
+    kept = "" if _members(entry) else f", weights kept of epoch {count(metrics.get('best_epoch'))}"
     return f"""## Training
 
 {start}- recipe: {text(recipe.get("name", UNKNOWN))} (all of it in `model.json`)
-- epochs: {count(metrics.get("epochs"))}, weights kept of epoch {count(metrics.get("best_epoch"))}
-- validation accuracy: {percent(metrics.get("validation_accuracy"))}
+- epochs: {count(metrics.get("epochs"))}{kept}
+{_members(entry)}- validation accuracy: {percent(metrics.get("validation_accuracy"))}
 - seed: {count(metrics.get("seed"))}; time: {seconds(metrics.get("seconds"))}
 - environment: {environment}
 - weights are stored as float16 (float32 where float16 cannot hold them) and computed with as float32
 """
+
+
+def _members(entry: Entry) -> str:
+    """Of an ensemble, a line a member; each was trained by itself, with the same recipe."""
+    members = entry.metrics.get("members")
+    if not isinstance(entry.genotype, EnsembleGenotype) or not isinstance(members, list):
+        return ""
+    rows = [member for member in members if isinstance(member, Mapping)]
+    return "".join(
+        f"- member {number}: {percent(row.get('test_accuracy'))} of the test images alone, trial "
+        f"{count(row.get('trial'))}, {count(row.get('parameters'))} parameters\n"
+        for number, row in enumerate(rows, start=1)
+    )
 
 
 def _search(entry: Entry) -> str:
@@ -168,11 +185,12 @@ def _search(entry: Entry) -> str:
 
 The {entry.genotype.kind} was not searched for here. Source: {text(known["source"])}.
 """
+    which = "the members were trials" if isinstance(entry.genotype, EnsembleGenotype) else "this one was trial"
     return f"""## Search
 
 - space: {named(known.get("space"))}
 - strategy: {named(known.get("strategy"))}
-- candidates: {count(known.get("candidates"))}; this one was trial {count(known.get("trial"))}
+- candidates: {count(known.get("candidates"))}; {which} {count(known.get("trial"))}
 - seed: {count(known.get("seed"))}
 - protocol by which candidates were trained: {named(known.get("protocol"))}
 - reward of this {entry.genotype.kind}: {named(known.get("reward"))}

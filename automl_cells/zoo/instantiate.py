@@ -109,21 +109,13 @@ def instantiate(
             f"classifier_activation={wanted.classifier_activation!r:.60} ({' '.join(str(error).split())[:200]})"
         ) from None
     if pretrained is not None:
+        from automl_cells.training.bodies import without_head
         from automl_cells.zoo.pretrained import load_pretrained
 
         load_pretrained(
-            _body(model) if wanted.include_top and not wanted.old_top else model, pretrained, wanted.old_top
+            without_head(model) if wanted.include_top and not wanted.old_top else model, pretrained, wanted.old_top
         )
     return model
-
-
-def _body(model: keras.Model) -> keras.Model:
-    """`model` up to its classifier; the variables are the same."""
-    import keras
-
-    from automl_cells.zoo.pretrained import HEAD
-
-    return keras.Model(model.inputs[0], model.get_layer(HEAD.rstrip("/")).input, name=model.name)
 
 
 def _check_classes(wanted: Wanted, template: Template) -> None:

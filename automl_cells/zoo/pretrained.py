@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from automl_cells.builder.head import is_top
 from automl_cells.errors import AutoMLCellsError, ZooError
 from automl_cells.zoo.address import WORD
 from automl_cells.zoo.catalogue import Application, Structure, differences
@@ -16,10 +17,6 @@ from automl_cells.zoo.verify import check_files
 
 if TYPE_CHECKING:
     import keras
-
-HEAD = "predictions/"
-"""How the paths of the classifier's variables start: see `automl_cells.builder`."""
-
 
 IMAGENET = "imagenet"
 """The word for the official weights of ``keras.applications``."""
@@ -120,7 +117,7 @@ def _check_only_head_is_left(model: keras.Model, file: Path) -> None:
     except (OSError, RuntimeError, KeyError):
         return  # load_weights says what is wrong with it
     paths = {variable.path for variable in model.weights}
-    if left := [name for name in names if name not in paths and not name.startswith(HEAD)]:
+    if left := [name for name in names if name not in paths and not is_top(name)]:
         raise ZooError(f"Expected the variables of the body and of the classifier. Received: {left[0]} in {file}")
 
 

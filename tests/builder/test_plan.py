@@ -205,10 +205,10 @@ def test_planning_stops_at_the_limit_of_parameters():
     block = load("block_qnn_s")
     frame = template("cifar")
     weights = sum(
-        layer.kernel**2 * layers[layer.inputs[0]].shape[2] * layer.shape[2]
+        max(1, layer.kernel) ** 2 * layers[layer.inputs[0]].shape[2] * layer.shape[2]
         for layers in [plan(block, frame)]
         for layer in layers
-        if layer.op == "conv"
+        if layer.op in ("conv", "dense")
     )
     assert plan(block, frame, max_params=weights) == plan(block, frame)
     with pytest.raises(TooManyParametersError, match="within the limit of parameters"):

@@ -128,7 +128,7 @@ def test_document_and_template_of_cells_are_inverse(name: str) -> None:
     ("document", "message"),
     [
         ([], r"a template as a JSON object\. Received: \[\]"),
-        ({"kind": "chain"}, r"a kind among \['block', 'cell'\]\. Received: 'chain'"),
+        ({"kind": "graph"}, r"a kind among \['block', 'cell', 'chain'\]\. Received: 'graph'"),
         ({"kind": ["cell"]}, r"a kind among .*Received: \['cell'\]"),
         ({"kind": "cell", "stem": {"stride": 2, "padding": "same"}}, r"valid stem: .*either filters or multiplier"),
         ({"kind": "cell", "stem": {"stride": 3, "padding": "same", "filters": 3}}, r"valid stem\.stride"),

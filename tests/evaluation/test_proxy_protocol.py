@@ -163,5 +163,33 @@ def test_fields_that_are_not_valid_are_named(changes, message):
 
 
 def test_a_protocol_that_does_not_exist():
-    with pytest.raises(SearchError, match=r"among \['blockqnn', 'nasnet', 'nasnet_no_flip'\]\. Received: resnet$"):
+    with pytest.raises(
+        SearchError,
+        match=r"among \['blockqnn', 'metaqnn', .*'nasnet_no_flip'\]\. Received: resnet$",
+    ):
         proxy_protocol("resnet")
+
+
+def test_the_values_of_metaqnn():
+    protocol = proxy_protocol("metaqnn_no_flip")
+    assert (protocol.epochs, protocol.batch_size, protocol.l2) == (20, 128, 5e-4)
+    assert (protocol.beta_1, protocol.beta_2, protocol.epsilon) == (0.9, 0.999, 1e-8)
+    # every 5 epochs a fifth
+    rates = [float(protocol.learning_rates(epoch, 1)[0]) for epoch in (0, 4, 5, 10, 19)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 2e-4, 4e-5, 8e-6])
+    # five first rates, 0.001 · 0.4^i
+    assert protocol.max_restarts == 4
+    firsts = [float(protocol.learning_rates(0, 1, restarts)[0]) for restarts in range(5)]
+    np.testing.assert_allclose(firsts, [1e-3, 4e-4, 1.6e-4, 6.4e-5, 2.56e-5])
+    assert (protocol.chain_dropout, protocol.measure) == ((0, 0.5), "best")
+    flipped = proxy_protocol("metaqnn")
+    assert [step.op for step in flipped.augmentation] == ["horizontal_flip"]
+    assert proxy_protocol(flipped, augmentation=(), name="metaqnn_no_flip", source=protocol.source) == protocol
+
+
+def test_a_document_without_dropout_of_chains_is_as_it_was():
+    document = proxy_protocol("blockqnn").model_dump(mode="json")
+    assert not {"chain_dropout", "measure"} & set(document)
+    again = proxy_protocol("metaqnn").model_dump(mode="json")
+    assert again["chain_dropout"] == [0, 0.5]
+    assert ProxyProtocol.model_validate(again) == proxy_protocol("metaqnn")

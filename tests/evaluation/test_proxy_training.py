@@ -9,7 +9,8 @@ from automl_cells.errors import TrainingError
 from automl_cells.evaluation import Limits, from_spec, proxy_protocol, proxy_training
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import blockqnn_early_stop
-from automl_cells.genotypes import Block, BlockGenotype, Cell, CellGenotype
+from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
+from automl_cells.genotypes import Block, BlockGenotype, Cell, CellGenotype, ChainGenotype
 from automl_cells.genotypes import load as load_genotype
 
 CONV = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
@@ -142,3 +143,24 @@ def test_cells_have_a_reference_too_and_are_trained():
     assert (found.metrics["parameters"], found.metrics["flops"]) == (expected.parameters, expected.flops)
     assert found.failure is None
     assert 0 < found.metrics["accuracy"] <= 100
+
+
+def test_a_chain_learns_digits_and_its_best_epoch_counts():
+    frame = template("chain", kind="chain", input_shape=(8, 8, 1), classes=10)
+    chain = ChainGenotype.from_text("C(8,3,1),C(8,3,1),P(2,2),FC(32),SM")
+    protocol = proxy_protocol("metaqnn_no_flip", epochs=6, learning_rate=0.01, decay_factor=0.5, decay_epochs=2)
+    found = ProxyTraining("digits", frame, protocol).evaluate(chain, seed=1)
+    assert found.failure is None
+    assert found.metrics["accuracy"] == pytest.approx(max(found.details["curve"]))
+    assert found.metrics["accuracy"] > 60
+    without = proxy_protocol(protocol, chain_dropout=(0, 0))
+    assert ProxyTraining("digits", frame, without).evaluate(chain, seed=1).details["curve"] != found.details["curve"]
+
+
+def test_without_batch_normalisation_no_batch_is_observed(monkeypatch):
+    observed = []
+    monkeypatch.setattr(TensorFlowEngine, "observe", lambda engine, indices: observed.append(indices))
+    frame = template("chain", kind="chain", input_shape=(8, 8, 1), classes=10)
+    protocol = proxy_protocol("metaqnn_no_flip", epochs=1, max_restarts=0)
+    ProxyTraining("digits", frame, protocol).evaluate(ChainGenotype.from_text("P(2,2),SM"), seed=1)
+    assert not observed

@@ -34,9 +34,14 @@ CELLS = {
     "pnasnet_5": ("1712.00559", "sha256:a60c491819f45f51d630e1e1e97b3d995db33a1d45f61a4f5d8b7bf33b197c5d"),
 }
 
+CHAINS = [
+    f"metaqnn_{data}_{row}" for data, rows in (("cifar10", 5), ("svhn", 5), ("mnist", 10)) for row in range(1, rows + 1)
+]
+"""Pinned in test_chain.py."""
+
 
 def test_names() -> None:
-    assert published_names() == sorted([*PUBLISHED, *CELLS])
+    assert published_names() == sorted([*PUBLISHED, *CELLS, *CHAINS])
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

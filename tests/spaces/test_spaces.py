@@ -18,6 +18,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"max_index": 5},
         {"max_index": 5, "input_anywhere": True},
     ],
+    "metaqnn": [{}, {"max_depth": 1}, {"max_depth": 18, "filter_multiplier": 0.125}, {"filter_multiplier": 0.001}],
     "nasbench201": [{}],
     "nasnet": [
         {},

@@ -17,6 +17,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "evolution": [{}, {"population": 20, "sample": 2}],
     "ppo": [{"units": 8, "batch": 5}, {"units": 3, "epochs": 2, "entropy": 0.1, "clip": 0.1, "learning_rate": 0.05}],
     "random": [{}],
+    "q_learning_fast": [{"replay": 10}],
+    "q_learning_metaqnn": [{"replay": 10}],
     "q_learning": [
         {},
         {"alpha": 0.5, "batch": 3, "replay": 5, "shaping": "none", "epsilon": [[1.0, 1], [0.3, 3]]},
@@ -26,6 +28,7 @@ WHERE: dict[str, Space] = {
     "tree": Tree(),
     "blockqnn": space("blockqnn", max_index=6),
     "blockqnn, input anywhere": space("blockqnn", max_index=6, input_anywhere=True),
+    "metaqnn": space("metaqnn", input_shape=(8, 8, 1), max_depth=6),
     "nasbench201": space("nasbench201"),
     "nasnet": space("nasnet", blocks=2),
 }
@@ -63,7 +66,7 @@ def test_random_draws_uniformly_and_learns_nothing() -> None:
             "evolve",
             10,
             {},
-            r"a search strategy among \['evolution', 'ppo', 'q_learning', 'random'\]\. Received: evolve",
+            r"a search strategy among \['evolution', 'ppo', 'q_learning', .*'random'\]\. Received: evolve",
         ),
         ("random", 10, {"alpha": 0.1}, r"options of the strategy random among \[\]\. Received: alpha"),
         (

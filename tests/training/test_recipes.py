@@ -47,8 +47,9 @@ def test_digits_are_not_mirrored(name):
         ("nasnet_cifar", {"epochs": 600, "batch_size": 32, "momentum": 0.9, "l2": 5e-4, "clip_norm": 5}),
         ("nasnet_imagenet", {"rho": 0.9, "epsilon": 1, "l2": 5e-5, "clip_norm": 10, "dropout": 0.5, "ema": 0.9999}),
         ("nasnet_imagenet_mobile", {"learning_rate": 2, "l2": 4e-5, "batch_norm_momentum": 0.9997}),
-        ("metaqnn_cifar10", {"epochs": 300, "batch_size": 128, "momentum": 0.9, "l2": 5e-4}),
-        ("metaqnn_svhn", {"epochs": 40, "learning_rate": 0.025}),
+        ("metaqnn_cifar10", {"epochs": 300, "batch_size": 128, "momentum": 0.9, "l2": 5e-4, "chain_dropout": (0, 0.5)}),
+        ("metaqnn_svhn", {"epochs": 40, "learning_rate": 0.025, "chain_dropout": (0, 0.5)}),
+        ("metaqnn_mnist", {"chain_dropout": (0.3, 0.5)}),
         ("metaqnn_mnist", {"epochs": 40, "optimizer": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
     ],
 )

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import automl_cells.zoo
-from automl_cells.builder.template import CellTemplate
+from automl_cells.builder.head import is_head
+from automl_cells.builder.template import CellTemplate, ChainTemplate
 from automl_cells.errors import TemplateError, ZooError
 from automl_cells.training import save_weights
 from automl_cells.zoo.catalogue import structures
@@ -20,6 +21,8 @@ def sizes(name):
     template = structures()[name].make_template()
     if isinstance(template, CellTemplate):
         return {"repeats": 1, "filter_multiplier": 8 / template.filters[0]}
+    if isinstance(template, ChainTemplate):
+        return {"filter_multiplier": 1 / 32}
     return {"repeats": 1, "filters": tuple(4 * 2**stage for stage in range(len(template.filters)))}
 
 
@@ -86,7 +89,7 @@ def test_what_is_refused(make):
         make(include_top=False, num_classes=3)
     with pytest.raises(ZooError, match=r"either classes or num_classes. Received: classes=5 and num_classes=3"):
         make(classes=5, num_classes=3)
-    with pytest.raises(ZooError, match=r"Expected weights=None with repeats"):
+    with pytest.raises(ZooError, match=r"Expected weights=None with (repeats|filter_multiplier)"):
         make(weights="imagenet_of_mars")
     with pytest.raises(TemplateError, match="Received: "):
         make(input_shape=(4, 4, 3))
@@ -104,6 +107,6 @@ def test_weights_from_a_file_with_the_old_classifier_and_a_new_one(name, tmp_pat
     swapped = function(weights=path, num_classes=3)
     assert swapped.output_shape == (None, 3)
     for layer in swapped.layers:
-        if layer.weights and layer.name != "predictions":
+        if layer.weights and not is_head(layer.name):
             for ours, theirs in zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True):
                 np.testing.assert_array_equal(ours, theirs.astype(np.float16).astype(np.float32))
