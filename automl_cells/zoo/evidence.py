@@ -86,14 +86,15 @@ def add_baseline(run: str | Path, search: str | Path) -> dict[str, Any]:
         raise ZooError(f"Expected a search with the strategy random. Received: {settings['strategy']['name']}")
     same = {
         "space": settings["space"],
+        "dataset": settings["dataset"]["fingerprint"],
         "proxy_template": settings["template"],
         "protocol": settings["protocol"]["name"],
     }
     reward = entry.provenance.get("reward", {}).get("name")
-    different = [name for name, value in same.items() if entry.provenance.get(name) != value]
-    known = entry.provenance.get("dataset")  # its words depend on where the data lie
-    if not isinstance(known, dict) or known.get("fingerprint") != settings["dataset"]["fingerprint"]:
-        different.append("dataset")
+    data = entry.provenance.get("dataset")
+    fingerprint = data.get("fingerprint") if isinstance(data, dict) else None  # its words depend on where the data lie
+    own = {**entry.provenance, "dataset": fingerprint}
+    different = [name for name, value in same.items() if own.get(name) != value]
     if different or reward != settings["reward"]:
         raise ZooError(
             f"Expected a random search like the one that found the {entry.genotype.kind}. "

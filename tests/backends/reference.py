@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from automl_cells.training import save_weights
-from tests.backends.networks import cell_networks, entry_outputs, noise, random_network, randomise
+from tests.backends.networks import entry_outputs, noise, random_network, randomise, small_networks
 
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,7 @@ randomise(model)
 save_weights(model, folder / "random.weights.h5")
 again = random_network(folder / "random.weights.h5")  # as a reader has it: what the file holds is rounded
 outputs = {"random": again.predict_on_batch(noise()), "entry": entry_outputs()}
-for name, network in cell_networks().items():
+for name, network in small_networks().items():
     randomise(network)
     save_weights(network, folder / f"{name}.weights.h5", "float32")
     outputs[name] = network.predict_on_batch(noise())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from automl_cells.training import load_weights
-from tests.backends.networks import ENTRY, cell_networks, digits, entry_outputs, noise, random_network
+from tests.backends.networks import ENTRY, digits, entry_outputs, noise, random_network, small_networks
 
 REFERENCE = Path(os.environ["AUTOML_CELLS_REFERENCE"])
 CLOSE = 5e-5  # of TensorFlow, so that JAX and torch are within 1e-4 of each other too
@@ -46,9 +46,9 @@ def test_a_constructor_with_weights_that_tensorflow_wrote(reference):
     same(model.predict_on_batch(noise()), reference["random"])
 
 
-@pytest.mark.parametrize("name", ["nasnet_a", "operations"])
-def test_cells_with_weights_that_tensorflow_wrote(reference, name):
-    model = cell_networks()[name]
+@pytest.mark.parametrize("name", ["nasnet_a", "operations", "chain", "ensemble"])
+def test_networks_of_all_kinds_with_weights_that_tensorflow_wrote(reference, name):
+    model = small_networks()[name]
     load_weights(model, REFERENCE / f"{name}.weights.h5")
     assert reference[name].std(0).max() > 0.01
     same(model.predict_on_batch(noise()), reference[name])

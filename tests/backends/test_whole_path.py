@@ -17,8 +17,9 @@ from automl_cells.evaluation import proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.genotypes import BlockGenotype
 from automl_cells.search import search
-from automl_cells.training import load_weights, recipe, train
+from automl_cells.training import ensemble, load_weights, recipe, train
 from automl_cells.training.checkpoints import Checkpoints
+from automl_cells.training.top import train_top
 from tests.backends.networks import ENTRY, ROOT
 
 BLOCK = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 1, 3, 1, 0), (3, 5, 0, 1, 2), (4, 7, 0, 0, 0)])
@@ -173,3 +174,16 @@ def test_the_commands_from_search_to_export(tmp_path):
     refused = command("export", str(trained), "--format", "onnx", "--out", str(tmp_path / "out"), status=2)
     assert "Expected KERAS_BACKEND=tensorflow" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_chain_with_dropout_inside_is_trained_and_ensembled(tmp_path):
+    run = tmp_path / "run"
+    search(
+        "digits", out=run, trials=2, executor="serial", space="metaqnn", strategy="random", seed=3, max_flops=300_000,
+        space_options={"max_depth": 2, "filter_multiplier": 0.0625},
+        protocol=proxy_protocol("metaqnn_no_flip", epochs=1, max_restarts=0),
+    )  # fmt: skip
+    train_top(run, 2, recipe("metaqnn_mnist", epochs=1))
+    made = ensemble(run, 2)
+    assert made.metrics["test_images"] == 450
+    assert np.asarray(made.model(np.zeros((1, 8, 8, 1), np.float32))).sum() == pytest.approx(1, abs=1e-5)

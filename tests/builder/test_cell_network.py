@@ -218,7 +218,7 @@ def test_penultimate_filters() -> None:
         ("nasnet_a", True, r"multiple of 24.*Received: True"),
         ("nasnet_a", "768", r"multiple of 24\. Received: '768'"),
         ("pnasnet_5", 24, r"multiple of 20 \(the nearest is 20\)\. Received: 24"),
-        ("block_qnn_s", 24, r"a cell genotype .* Received: a block"),
+        ("block_qnn_s", 24, r"a cell genotype .* Received: kind block"),
     ],
 )
 def test_penultimate_filters_that_no_network_has(genotype: str, penultimate: Any, message: str) -> None:

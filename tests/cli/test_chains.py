@@ -47,7 +47,7 @@ def test_windows_that_do_not_fit_the_image_are_refused(chain, words, monkeypatch
         (["--repeats", "2"], ["filter_multiplier alone", "repeats=2"]),
         (["--filters", "4,8"], ["filter_multiplier alone", "filters=(4, 8)"]),
         (["--template", "cifar"], ["a template for a chain among ['chain']", "Received: cifar"]),
-        (["--penultimate", "96"], ["a cell genotype with penultimate filters", "a chain"]),
+        (["--penultimate", "96"], ["a cell genotype with penultimate filters", "kind chain"]),
         (["--filter-multiplier", "0"], ["a filter multiplier above 0"]),
     ],
 )

@@ -6,7 +6,16 @@ import zipfile
 import numpy as np
 import pytest
 
-from automl_cells.datasets import absolute, dataset_names, from_arrays, load, npz, save_npz, with_data_dir
+from automl_cells.datasets import (
+    absolute,
+    dataset_names,
+    from_arrays,
+    load,
+    npz,
+    save_npz,
+    with_data_dir,
+    without_folder,
+)
 from automl_cells.errors import DataError
 
 IMAGES = np.arange(12 * 2 * 2 * 3, dtype=np.uint8).reshape(12, 2, 2, 3)
@@ -84,6 +93,14 @@ def test_a_file_that_says_it_is_huge_is_refused_before_it_is_unpacked(tmp_path):
         for key in ARRAYS:
             archive.writestr(f"{key}.npy", header.getvalue())
     refused(tmp_path / "huge.npz", r"at most .* bytes of arrays.*Received: x_train")
+
+
+def test_words_without_folders_say_nothing_about_the_machine():
+    assert without_folder("npz:/home/ada/a.npz?train=20") == "npz:a.npz?train=20"
+    assert without_folder("folder:/data/pets?size=6") == "folder:pets?size=6"
+    assert without_folder("tfds:mnist/small?data_dir=/here&train=20") == "tfds:mnist/small?train=20"
+    assert without_folder("digits") == "digits"
+    assert without_folder("my own arrays") == "my own arrays"
 
 
 def test_words_are_made_absolute(tmp_path, monkeypatch):
