@@ -27,7 +27,7 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "automl_cells" / "__init__
 setup(
     name="automl_cells",
     version=VERSION,
-    description="Cell and block search for Keras: from labelled images to a trained, versioned, exported model",
+    description="Cell, block and chain search for Keras: from labelled images to a trained, versioned, exported model",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

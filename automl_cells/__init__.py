@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from automl_cells.search import SearchResult, search
     from automl_cells.spaces import space
     from automl_cells.strategies import strategy
-    from automl_cells.training import train
+    from automl_cells.training import ensemble, train
     from automl_cells.zoo.finetune import finetune
+    from automl_cells.zoo.transferring import transfer
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ _HOME = {
     "SearchResult": ("search.api", "SearchResult"),
     "build": ("builder", "build"),
     "cost": ("builder.cost", "cost"),
+    "ensemble": ("training", "ensemble"),
     "finetune": ("zoo.finetune", "finetune"),
     "from_arrays": ("datasets", "from_arrays"),
     "load_dataset": ("datasets", "load"),
@@ -45,6 +47,7 @@ _HOME = {
     "strategy": ("strategies", "strategy"),
     "template": ("builder.template", "template"),
     "train": ("training", "train"),
+    "transfer": ("zoo.transferring", "transfer"),
 }
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "__version__",
     "build",
     "cost",
+    "ensemble",
     "finetune",
     "from_arrays",
     "load_dataset",
@@ -65,6 +69,7 @@ __all__ = [
     "strategy",
     "template",
     "train",
+    "transfer",
 ]
 
 

@@ -81,6 +81,17 @@ def plan_chain_network(
     return net.plan()
 
 
+def check_rates(rates: Rates) -> None:
+    """Refuse what are no rates.
+
+    Raises:
+        TemplateError: not lowest and highest, from 0 to below 1.
+    """
+    numbers = isinstance(rates, tuple | list) and all(type(rate) in (int, float) for rate in rates)
+    if not numbers or len(rates) != 2 or not 0 <= rates[0] <= rates[1] < 1:
+        raise TemplateError(f"Expected chain_dropout as lowest and highest rate, 0 to below 1. Received: {rates!r:.60}")
+
+
 def dropout_rates(genotype: ChainGenotype, lowest: float = 0.0, highest: float = 0.5) -> dict[int, float]:
     """For each layer, counted from 1, that a dropout layer follows, its rate.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from automl_cells.builder.block_network import plan_block_network
 from automl_cells.builder.cell_network import plan_cell_network
-from automl_cells.builder.chain_network import plan_chain_network
+from automl_cells.builder.chain_network import check_rates, plan_chain_network
 from automl_cells.builder.cost import cost
 from automl_cells.builder.ensemble_network import plan_ensemble
 from automl_cells.builder.plan import Plan, TooManyParametersError
@@ -81,6 +81,7 @@ def plan(
         raise GenotypeError(f"Expected a genotype of a kind among {sorted(_PLANNERS)}. Received: {genotype.kind}")
     template = make_template(template, kind=genotype.kind)
     if chain_dropout != NO_DROPOUT:
+        check_rates(chain_dropout)
         if genotype.kind != "chain" or not include_top:
             raise TemplateError(
                 f"Expected a chain and include_top=True with chain_dropout. Received: a {genotype.kind}, "

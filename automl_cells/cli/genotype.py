@@ -25,7 +25,10 @@ GenotypeWord = Annotated[
 
 def show(
     genotype: Annotated[
-        str, typer.Argument(metavar="GENOTYPE|ENTRY", help="A genotype file or name, a run, or a zoo entry.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE|ENTRY", help="A genotype file or name, a chain (C(64,3,1),SM), a run, or a zoo entry."
+        ),
     ],
     svg: Annotated[Path | None, typer.Option(help="Draw it into this SVG file.")] = None,
     shelf: options.Shelf = None,
@@ -83,7 +86,7 @@ def build(
     from automl_cells.cli.quiet import import_framework
     from automl_cells.genotypes.ensemble import template_kind
 
-    found, _ = genotype_of(genotype)
+    found, origin = genotype_of(genotype)
     frame = make_template(
         template,
         kind=template_kind(found),
@@ -91,7 +94,7 @@ def build(
         filters=options.stage_filters(found, filters, penultimate, filter_multiplier),
         filter_multiplier=filter_multiplier,
         input_shape=options.image_shape(input_shape),
-        classes=classes,
+        classes=options.classes_of(origin, classes, "--classes"),
     )
     price = cost(plan(found, frame))
     say(f"{genotype}: {frame.name}, {frame.size}{_size(found, frame)}")

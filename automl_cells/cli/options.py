@@ -13,6 +13,8 @@ import typer
 from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from automl_cells.genotypes import Genotype
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -51,6 +53,18 @@ def stage_filters(
             f"Expected --penultimate without {other.split()[0]}. Received: {penultimate} and {other}"
         )
     return of_penultimate(genotype, penultimate)
+
+
+def classes_of(origin: Mapping[str, Any], given: int | None, where: str) -> int | None:
+    """`given`, or the classes that a chain in the paper's notation names.
+
+    Raises:
+        AutoMLCellsError: both, and they are not the same.
+    """
+    named = origin.get("classes") if "notation" in origin else None
+    if named is not None and given not in (None, named):
+        raise AutoMLCellsError(f"Expected {where} as in {origin['notation']:.80}, {named}. Received: {given}")
+    return given if named is None else named
 
 
 def image_shape(text: str | None) -> tuple[int | None, int | None, int] | None:
@@ -154,13 +168,18 @@ Template = Annotated[
     ),
 ]
 Repeats = Annotated[
-    int | None, typer.Option(help="N, blocks or normal cells a stage. [default: the template's]", show_default=False)
+    int | None,
+    typer.Option(
+        help="N, blocks or normal cells a stage, not for chains. [default: the template's]", show_default=False
+    ),
 ]
 Penultimate = Annotated[
     int | None,
     typer.Option(metavar="P", help="For cells: P of N @ P, instead of --filters.", show_default=False),
 ]
-Filters = Annotated[str | None, typer.Option(metavar="F,F,F", help="Filters of each stage. [default: the template's]")]
+Filters = Annotated[
+    str | None, typer.Option(metavar="F,F,F", help="Filters of each stage, not for chains. [default: the template's]")
+]
 FilterMultiplier = Annotated[
     float | None, typer.Option(metavar="M", help="Scales the filters of every stage, or of all layers of a chain.")
 ]

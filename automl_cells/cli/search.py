@@ -57,14 +57,15 @@ def search(
     filters: Annotated[
         str | None,
         typer.Option(
-            metavar="F,F,F", help="Filters of each of its stages. [default: half the template's, for cells a quarter]"
+            metavar="F,F,F",
+            help="Filters of each of its stages, not for chains. [default: half the template's, for cells a quarter]",
         ),
     ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
             help="How a candidate is trained: blockqnn, nasnet, nasnet_no_flip, metaqnn, metaqnn_no_flip. "
-            "[default: the paper's; for grey images without mirror images]",
+            "[default: the paper's; for grey images without mirror images, as coloured digits want it too]",
             show_default=False,
         ),
     ] = None,
@@ -79,7 +80,7 @@ def search(
     seed: options.Seed = 0,
     resume: options.Resume = False,
 ) -> None:
-    """Search a block or cell on a data set with small, cheap networks."""
+    """Search a block, cell or chain on a data set with small, cheap networks."""
     import automl_cells.search as searching
     from automl_cells.datasets import without_folder
     from automl_cells.search.defaults import defaults

@@ -27,7 +27,10 @@ Replicas = Annotated[
 
 def train(
     genotype: Annotated[
-        str, typer.Argument(metavar="GENOTYPE", help="A genotype file or name, or the folder of a search.")
+        str,
+        typer.Argument(
+            metavar="GENOTYPE", help="A genotype file or name, a chain (C(64,3,1),SM), or the folder of a search."
+        ),
     ],
     dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
@@ -62,6 +65,7 @@ def train(
     chosen = make_recipe(recipe, **changes)
     dataset = options.in_directory(dataset, data_dir)
     data = load(dataset)
+    options.classes_of(origin, data.classes, f"the classes of {dataset}")
     frame = make_template(
         template,
         kind=template_kind(found),
@@ -113,8 +117,15 @@ def finetune_top(
     change: Changes = None,
     epochs: Annotated[int | None, typer.Option(help="Other than the recipe's.", show_default=False)] = None,
     dataset: Annotated[str | None, typer.Option(help="Other data than the search's.", show_default=False)] = None,
-    repeats: options.Repeats = None,
-    filters: options.Filters = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="N, not for chains. [default: the search's]", show_default=False)
+    ] = None,
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="F,F,F", help="Filters of each stage, not for chains. [default: the search's]", show_default=False
+        ),
+    ] = None,
     filter_multiplier: options.FilterMultiplier = None,
     seed: options.Seed = 0,
 ) -> None:

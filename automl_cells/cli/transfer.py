@@ -46,8 +46,8 @@ def transfer(
     """Train a network of one data set on another, from scratch and fine-tuned, and compare."""
     from automl_cells.datasets import load
     from automl_cells.training import recipe as make_recipe
-    from automl_cells.zoo.transfer import source_entry
-    from automl_cells.zoo.transfer import transfer as run_transfer
+    from automl_cells.zoo.transferring import source_entry
+    from automl_cells.zoo.transferring import transfer as run_transfer
 
     entry = source_entry(source, None if shelf is None else shelf_of(shelf))
     changes = options.assignments(change, "--set") | ({} if epochs is None else {"epochs": epochs})

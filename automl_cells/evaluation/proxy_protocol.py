@@ -96,6 +96,8 @@ class ProxyProtocol(Data):
 
     @model_validator(mode="after")
     def _fields_fit(self) -> ProxyProtocol:
+        if self.chain_dropout[0] > self.chain_dropout[1]:
+            raise ValueError("chain_dropout is the lowest and the highest rate, in this order")
         for field, choices in _BELONGS.items():
             for choice, names in choices.items():
                 for name in names:
@@ -157,7 +159,7 @@ def proxy_protocol(base: str | ProxyProtocol = "blockqnn", /, **changes: Any) ->
         where, given = ".".join(map(str, first["loc"])), first["input"]
         if not where:  # a rule about several fields gets all of them: of these, the ones that the rules are about
             where = "protocol"
-            given = {key: given[key] for key in (*_BELONGS, *_CHOSEN) if given.get(key) is not None}
+            given = {key: given[key] for key in (*_BELONGS, *_CHOSEN, "chain_dropout") if given.get(key) is not None}
         raise SearchError(f"Expected a valid {where}: {first['msg']}. Received: {given!r}") from None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from automl_cells.errors import GenotypeError
 from automl_cells.genotypes import serialization
 from automl_cells.genotypes.base import Genotype
-from automl_cells.genotypes.chain import ChainGenotype, is_chain_text
+from automl_cells.genotypes.chain import ChainGenotype, classes_in, is_chain_text
 
 _FOLDER = Path(__file__).parent / "published"
 
@@ -61,7 +61,8 @@ def load_with_provenance(name_or_path: str | Path) -> tuple[Genotype, dict[str, 
         )
     there = os.path.isfile(name_or_path)
     if not there and isinstance(name_or_path, str) and is_chain_text(name_or_path):
-        return ChainGenotype.from_text(name_or_path), {}
+        chain, classes = ChainGenotype.from_text(name_or_path), classes_in(name_or_path)
+        return chain, {} if classes is None else {"notation": name_or_path.strip(), "classes": classes}
     if not there:  # Path.is_file raises OSError for some words, e.g. very long ones
         raise GenotypeError(
             f"Expected a genotype file, a chain such as C(64,3,1),SM(10), or one of the published genotypes "

@@ -94,6 +94,8 @@ class ChainGenotype:
     kind: ClassVar[str] = "chain"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, tuple) or not all(isinstance(layer, ChainLayer) for layer in self.layers):
+            raise GenotypeError(f"Expected the layers as a tuple of ChainLayer. Received: {self.layers!r:.80}")
         if len(self.layers) > MAX_LAYERS:
             raise GenotypeError(f"Expected a chain of at most {MAX_LAYERS} layers. Received: {len(self.layers)}")
         before = None
@@ -174,12 +176,25 @@ class ChainGenotype:
         Raises:
             GenotypeError: as `from_text`, or fields are missing or unknown.
         """
-        layers = body.get("layers")
-        if set(body) != {"layers"} or not isinstance(layers, list):
-            raise GenotypeError(f"Expected the field 'layers', a list, and no other. Received: {sorted(body)!r:.120}")
+        if set(body) != {"layers"}:
+            raise GenotypeError(f"Expected the field 'layers', a list, and no other. Received: {list(body)!r:.120}")
+        layers = body["layers"]
+        if not isinstance(layers, list):
+            raise GenotypeError(f"Expected the field 'layers' as a list. Received: {layers!r:.80}")
         if len(layers) > MAX_LAYERS + 1:
             raise GenotypeError(f"Expected a chain of at most {MAX_LAYERS} layers. Received: {len(layers)}")
         return cls.from_texts(layers)
+
+
+def classes_in(text: str) -> int | None:
+    """The number of classes that a chain in the paper's notation names, if it names one.
+
+    Example:
+        >>> classes_in("C(64,3,1),SM(10)"), classes_in("GAP,SM")
+        (10, None)
+    """
+    named = re.search(r"\b(?:SM|GAP)\s*\(\s*(\d+)\s*\)", text)
+    return int(named[1]) if named else None
 
 
 def is_chain_text(word: str) -> bool:
@@ -192,9 +207,8 @@ def is_chain_text(word: str) -> bool:
     word = word.strip()
     if word.lower().endswith(".json"):
         return False
-    first = word.split(",")[0].partition("(")[0].strip()
-    bracket = re.match(r"[A-Za-z]+\s*\(\s*[-\d)]", word) is not None
-    return bracket or word == TERMINATION or (first in _FIELDS and "," in word)
+    known = re.match(rf"({'|'.join(_FIELDS)})\s*([(\[{{,]|$)", word) is not None and len(word) > 1
+    return known or re.match(r"[A-Za-z]+\s*\(\s*[-\d)]", word) is not None
 
 
 def _separated(text: str) -> list[str]:

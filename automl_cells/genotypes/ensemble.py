@@ -39,6 +39,8 @@ class EnsembleGenotype:
     kind: ClassVar[str] = "ensemble"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.members, tuple):
+            raise GenotypeError(f"Expected the members as a tuple. Received: a {type(self.members).__name__}")
         if not 2 <= len(self.members) <= MAX_MEMBERS:
             raise GenotypeError(
                 f"Expected from 2 to {MAX_MEMBERS} members of an ensemble. Received: {len(self.members)}"
@@ -89,9 +91,11 @@ class EnsembleGenotype:
         Raises:
             GenotypeError: fields are missing or unknown, or a member is not valid; the message names it.
         """
-        members = body.get("members")
-        if set(body) != {"members"} or not isinstance(members, list):
+        if set(body) != {"members"}:
             raise GenotypeError(f"Expected the field 'members', a list, and no other. Received: {list(body)!r:.120}")
+        members = body["members"]
+        if not isinstance(members, list):
+            raise GenotypeError(f"Expected the field 'members' as a list. Received: {members!r:.80}")
         if len(members) > MAX_MEMBERS:
             raise GenotypeError(f"Expected from 2 to {MAX_MEMBERS} members of an ensemble. Received: {len(members)}")
         return cls(tuple(_member(member, number) for number, member in enumerate(members, start=1)))

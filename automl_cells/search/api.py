@@ -128,6 +128,8 @@ def search(
     if isinstance(dataset, str):
         dataset = absolute(dataset)  # the run may be continued from another folder
     data = load(dataset) if isinstance(dataset, str) else dataset
+    _check_names(space_options, ("name", "input_shape", "classes"), "space", "the data's")
+    _check_names(strategy_options, ("name", "space", "trials", "seed"), "strategy", "the search's")
     where = make_space(space, data.input_shape, data.classes, **(space_options or {}))
     usual = defaults(space)
     frame = make_template(
@@ -176,6 +178,12 @@ def search(
         if best_trials(found):
             write(result.best.genotype, folder / "best.json", provenance(journal, result.best, found))
     return result
+
+
+def _check_names(options: Mapping[str, Any] | None, taken: Sequence[str], what: str, whose: str) -> None:
+    """Refuse options that the search itself decides."""
+    if found := sorted(set(options or ()) & set(taken)):
+        raise SearchError(f"Expected options of the {what} other than {whose} {', '.join(taken)}. Received: {found[0]}")
 
 
 def _words(dataset: str | Dataset, folder: Path) -> str:

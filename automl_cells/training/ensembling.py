@@ -145,14 +145,20 @@ def _member(run: Path, row: dict[str, Any]) -> Member:
     known = isinstance(document, dict) and {*_ALIKE, "tag"} <= set(document)
     if not known or not isinstance(document["dataset"], dict) or not isinstance(document["tag"], str):
         raise TrainingError(f"Expected a model.json with {', '.join(_ALIKE)} and tag. Received: {entry / 'model.json'}")
-    return Member(row, entry, genotype, provenance, document)
+    metrics = json.loads((entry / "metrics.json").read_bytes())  # the summary decides the order only
+    numbers = [metrics.get(name) if isinstance(metrics, dict) else None for name in ("test_accuracy", "parameters")]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise TrainingError(f"Expected metrics.json with accuracy and parameters. Received: {entry / 'metrics.json'}")
+    return Member({**row, **metrics}, entry, genotype, provenance, document)
 
 
 def _words(run: Path, row: Mapping[str, Any]) -> str:
     """Words that name the data: arrays given in Python are kept in the run folder, wherever that is now."""
     kept = run / "dataset.npz"
-    given = str(row.get("dataset") or "")
-    return f"npz:{kept}" if kept.is_file() and (given.endswith("/dataset.npz") or not given) else given
+    given = row.get("dataset")
+    if not isinstance(given, str) or not given:
+        raise TrainingError(f"Expected the data set in {run / 'top' / SUMMARY}, or given. Received: {given!r:.80}")
+    return f"npz:{kept}" if kept.is_file() and given.endswith("dataset.npz") else given
 
 
 def _check_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from automl_cells.builder import Template, plan
 from automl_cells.builder import template as make_template
+from automl_cells.builder.image_size import check_size
 from automl_cells.datasets import Dataset, Preprocessing, load
 from automl_cells.datasets.channels import with_channels
 from automl_cells.errors import TrainingError
@@ -80,6 +81,7 @@ def finetune(
     chosen, weights = make_recipe(recipe), Path(weights)
     entries.check_trainable(genotype)
     dataset, frame = target(template, load(dataset))
+    check_size(genotype, template, frame, head=False)
     replicas = check_replicas(replicas)
     precision = resolve_precision(chosen.precision, widths(plan(genotype, frame)), genotype.kind)
     name = entries.check_word(name or f"{genotype.kind}_{genotype.hash[7:15]}", "name")

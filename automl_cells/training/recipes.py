@@ -25,7 +25,14 @@ Inside = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 _STEP_FACTOR = 0.1
 _MAY_BE_ABSENT = ("drop_path_keep", "auxiliary_weight", "chain_dropout")
-_SCHEDULE = ("schedule", "steps", "step_factor", "decay_rate", "decay_epochs")  # fields that must agree
+_SCHEDULE = (
+    "chain_dropout",
+    "schedule",
+    "steps",
+    "step_factor",
+    "decay_rate",
+    "decay_epochs",
+)  # fields that must agree
 
 
 def _kind(value: Any) -> str:
@@ -138,6 +145,8 @@ class Recipe(Data):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Recipe:
+        if self.chain_dropout[0] > self.chain_dropout[1]:
+            raise ValueError("chain_dropout is the lowest and the highest rate, in this order")
         if (self.schedule == "step") != bool(self.steps):
             raise ValueError("steps belong to the schedule 'step', and only to it")
         if any(early >= late for early, late in pairwise(self.steps)):

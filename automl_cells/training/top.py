@@ -24,6 +24,7 @@ from automl_cells.search.run_folder import read_run
 from automl_cells.search.trials import Trial, best_trials
 from automl_cells.training.fit import train
 from automl_cells.training.recipes import Recipe
+from automl_cells.training.recipes import recipe as make_recipe
 
 SUMMARY = "summary.json"
 
@@ -54,7 +55,8 @@ def train_top(
     Different blocks can make the same network, layer for layer (an identity or a pooling with kernel 1 is no layer):
     such a network is trained once, for the block of the larger reward, and the next best takes the place of the other.
     Each gets a run folder of its own, ``RUN/top/<hash>``, in which `train` goes on where it was interrupted; one
-    that is finished is not trained again. ``RUN/top/summary.json`` lists them.
+    that is finished is not trained again. ``RUN/top/summary.json`` lists them, with those of earlier calls that were
+    trained in the same way.
 
     Args:
         run: the folder of a search.
@@ -96,6 +98,7 @@ def train_top(
         input_shape=data.input_shape,
         classes=data.classes,
     )
+    chosen = make_recipe(recipe)
     best = _distinct(best_trials(trials, len(trials)), frame)[:top]
     folder = Path(run) / "top"
     results = []
@@ -104,9 +107,22 @@ def train_top(
             announce(rank, trial)
         out = folder / trial.genotype.hash[7:15]
         origin = provenance(settings, trial, trials)
-        trained = train(
-            trial.genotype, data, frame, recipe, out=out, provenance=origin, seed=seed, progress=progress, resume=True
-        )
+        try:
+            trained = train(
+                trial.genotype,
+                data,
+                frame,
+                chosen,
+                out=out,
+                provenance=origin,
+                seed=seed,
+                progress=progress,
+                resume=True,
+            )
+        except TrainingError as error:
+            if "was begun with" in str(error):
+                error = TrainingError(f"Remove {folder} to train the best anew. {error}")
+            raise error from None
         results.append(TopResult(trial, out, trained.metrics))
     results.sort(key=_validation_then_reward, reverse=True)
     rows = [
@@ -120,8 +136,32 @@ def train_top(
         }
         for r in results
     ]
+    alike = {
+        "dataset": data.fingerprint,
+        "template": frame.model_dump(mode="json"),
+        "recipe": chosen.model_dump(mode="json"),
+    }
+    rows += _others(folder, [row["hash"] for row in rows], alike)
+    rows.sort(key=lambda row: (row["validation_accuracy"] or 0.0, row["reward"] or 0.0), reverse=True)
     write_atomically(folder / SUMMARY, json.dumps(rows, indent=1) + "\n")
     return results
+
+
+def _others(folder: Path, hashes: Sequence[str], alike: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an earlier summary about other networks, trained on the same data in the same template and recipe."""
+    try:
+        rows = json.loads((folder / SUMMARY).read_bytes())
+        return [row for row in rows if row["hash"] not in hashes and _trained(folder / row["hash"][7:15]) == alike]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []  # none yet, or one that says nothing
+
+
+def _trained(run: Path) -> dict[str, Any] | None:
+    """Of a finished training what the members of an ensemble must agree in."""
+    model = run / "entry" / "model.json"
+    document = json.loads(model.read_bytes()) if model.is_file() else {}
+    names = {"dataset": document.get("dataset", {}).get("fingerprint")}
+    return {**names, **{name: document.get(name) for name in ("template", "recipe")}}
 
 
 def _validation_then_reward(result: TopResult) -> tuple[float, float]:

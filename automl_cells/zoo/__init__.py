@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from automl_cells.zoo.registry import ModelInfo, info, list_models, load
     from automl_cells.zoo.remote.shelf import RemoteShelf
     from automl_cells.zoo.shelf import Publication, Shelf
+    from automl_cells.zoo.transferring import transfer
     from automl_cells.zoo.verify import Problem
 
 _HOME = {
@@ -77,6 +78,7 @@ _HOME = {
     "sample_images": "derive",
     "structure": "catalogue",
     "structures": "catalogue",
+    "transfer": "transferring",
 }
 
 __all__ = [
@@ -118,6 +120,7 @@ __all__ = [
     "sample_images",
     "structure",
     "structures",
+    "transfer",
 ]
 
 

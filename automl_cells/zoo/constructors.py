@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from automl_cells.builder import Template, feature_maps, plan
+from automl_cells.builder import template as make_template
 from automl_cells.builder.cell_network import smallest_image
+from automl_cells.builder.image_size import reads_the_whole_map
 from automl_cells.builder.template import CellTemplate, StagedTemplate
-from automl_cells.errors import ZooError
+from automl_cells.errors import TemplateError, ZooError
 from automl_cells.zoo.catalogue import Structure, structure
 from automl_cells.zoo.instantiate import MIN_SIZE, Shape, Wanted, instantiate
 
@@ -140,7 +142,12 @@ def _document(made: Structure) -> str:
     height, width, channels = made.input_shape
     cost = made.cost()
     frame = made.make_template()
-    least = smallest_image(frame) if isinstance(frame, CellTemplate) else MIN_SIZE
+    least = _least(made, frame)
+    top = "global average pooling and the classifier"
+    sizes = f"height and width at least {least}, or `None` for any size"
+    if reads_the_whole_map(made.load_genotype(), frame):
+        top = "the classifier, which reads the whole map"
+        sizes = f"height and width at least {least}; without the top also `None` for any size"
     official = imagenet = ""
     if made.keras_application is not None:
         official = _OFFICIAL.format(model=made.keras_application.model)
@@ -148,17 +155,18 @@ def _document(made: Structure) -> str:
     return f"""{made.title}.
 
     The {made.kind} `{made.genotype}` in the template `{made.template}`:
-    {_size(frame, made.kind)}; {cost.parameters:,} trainable parameters and {cost.flops:,}
-    multiply-adds for an image of {height}x{width}x{channels}. Images go in normalised, as the entry of the weights says
+    {_size(frame, made.kind)};
+    {cost.parameters:,} trainable parameters and {cost.flops:,} multiply-adds
+    for an image of {height}x{width}x{channels}. Images go in normalised, as the entry of the weights says
     (`Entry.preprocessing`).{official}
 
     Args:
-        include_top: end with global average pooling and the classifier.
+        include_top: end with {top}.
         weights: `None` (random); {imagenet}the path of a weights file, an entry folder or a training run; or `"tag"` or
             `"tag-vN"`, published under `{made.name}` on the default shelf.
         input_tensor: a Keras tensor to build on, instead of a new input.
-        input_shape: (height, width, channels); height and width at least {least}, or `None` for any size. By default
-            that of the weights or ({height}, {width}, {channels}); without the top (None, None, {channels}).
+        input_shape: (height, width, channels); {sizes}. By
+            default that of the weights or ({height}, {width}, {channels}); without the top (None, None, {channels}).
         pooling: without the top: `None` (feature map), `"avg"` or `"max"`.
         classes: number of classes; with weights and the top, that of the weights.
         classifier_activation: `None` gives logits; with weights `None` or `"softmax"`. Ignored without the top.
@@ -178,6 +186,20 @@ def _document(made: Structure) -> str:
         ZooError: weights that nobody has published, or that do not fit what else was asked for.
         TemplateError: a size out of range.
     """
+
+
+def _least(made: Structure, frame: Template) -> int:
+    """The smallest height and width that a network of the structure takes."""
+    if isinstance(frame, CellTemplate):
+        return smallest_image(frame)
+    size = MIN_SIZE
+    while True:
+        try:
+            plan(made.load_genotype(), make_template(frame, input_shape=(size, size, made.input_shape[2])))
+        except TemplateError:  # a window of a chain does not fit
+            size += 1
+        else:
+            return size
 
 
 def _size(frame: Template, kind: str) -> str:

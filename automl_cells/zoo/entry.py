@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from automl_cells.builder import Cost, Template, cost, plan
 from automl_cells.builder import template as make_template
+from automl_cells.builder.image_size import check_size
 from automl_cells.builder.template import from_document as template_of
 from automl_cells.datasets import Preprocessing
 from automl_cells.errors import AutoMLCellsError, ZooError
@@ -157,7 +158,8 @@ class Entry:
         """The Keras model with its weights: float32 (batch, height, width, channels), normalised → probabilities.
 
         Args:
-            size: (height, width) of the images, or ``any``; by default that of the entry. No weight depends on it.
+            size: (height, width) of the images, or ``any``; by default that of the entry. No weight depends on it, save
+                in a chain that flattens its map.
 
         Raises:
             TemplateError: a size that the network cannot have.
@@ -174,6 +176,7 @@ class Entry:
             height, width = (None, None) if size == "any" else size
             template = make_template(template, input_shape=(height, width, template.input_shape[2]))
         try:
+            check_size(self.genotype, self.template, template, head=True)
             model = build(self.genotype, template, name=self.name)
             load_weights(model, self.weights)
         except AutoMLCellsError as error:

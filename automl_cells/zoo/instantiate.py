@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl_cells.builder import Template
 from automl_cells.builder import template as make_template
+from automl_cells.builder.image_size import check_size
 from automl_cells.errors import AutoMLCellsError, TemplateError, ZooError
 from automl_cells.genotypes import EnsembleGenotype, Genotype
 
@@ -90,6 +91,8 @@ def instantiate(
     )
     classes = next(count for count in (wanted.num_classes, wanted.classes, template.classes) if count is not None)
     frame = make_template(template, input_shape=shape, classes=classes if wanted.include_top else None, **sizes)
+    if pretrained is not None and pretrained.entry is not None and wanted.include_top:
+        check_size(genotype, pretrained.entry.template, frame, head=wanted.old_top)
     try:
         model = build(
             genotype,

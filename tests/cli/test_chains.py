@@ -80,11 +80,41 @@ def test_a_published_net_is_shown_in_the_papers_notation(monkeypatch, capsys):
 
 
 def test_a_chain_in_the_notation_is_built(monkeypatch, capsys):
-    assert run(monkeypatch, "build", "C(4,3,1),P(2,2),FC(8),SM(10)", "--input-shape", "8,8,1", "--classes", "5") == 0
+    assert run(monkeypatch, "build", "C(4,3,1),P(2,2),FC(8),SM(5)", "--input-shape", "8,8,1") == 0
     out = capsys.readouterr().out
     # 9·4 + 4; the map is 4 × 4 × 4: 64·8 + 8; 8·5 + 5
     assert "605" in out.split("parameters")[1].split("\n")[0]
     assert "filters times 1" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "C(4,3,1),SM(7)", "--classes", "10"],
+        ["train", "C(4,3,1),SM(7)", "--dataset", "digits", "--out", "never"],
+    ],
+)
+def test_two_numbers_of_classes_are_refused(arguments, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert "as in C(4,3,1),SM(7), 7. Received: 10" in refused(monkeypatch, capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["input_shape=3", "classes=3", "name=3"])
+def test_what_the_data_decide_is_no_option_of_a_space(option, monkeypatch, capsys, tmp_path):
+    words = ["--dataset", "digits", "--out", tmp_path / "run"]
+    assert "options of the space other than" in refused(
+        monkeypatch, capsys, "search", "--space", "metaqnn", *words, "--space-option", option
+    )
+    assert "options of the strategy other than" in refused(
+        monkeypatch, capsys, "search", *words, "--strategy-option", "seed=3"
+    )
+
+
+def test_rates_of_dropout_in_the_wrong_order_are_refused(monkeypatch, capsys, tmp_path):
+    words = ["--dataset", "digits", "--out", tmp_path / "run", "--set", "chain_dropout=[0.9,0.1]"]
+    line = refused(monkeypatch, capsys, "train", "C(4,3,1),SM", *words)
+    assert "chain_dropout is the lowest and the highest rate" in line
 
 
 def test_recipes_with_dropout_inside_of_a_chain_are_for_chains(monkeypatch, capsys, tmp_path):

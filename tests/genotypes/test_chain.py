@@ -397,7 +397,7 @@ def test_layers_given_directly_are_checked_too(layer: ChainLayer, message: str) 
     ("body", "message"),
     [
         ({}, r"the field 'layers', a list, and no other\. Received: \[\]"),
-        ({"layers": "C(8,3,1),SM"}, r"the field 'layers', a list, and no other\. Received: \['layers'\]"),
+        ({"layers": "C(8,3,1),SM"}, r"the field 'layers' as a list\. Received: 'C\(8,3,1\),SM'"),
         ({"layers": ["SM"], "width": 3}, r"the field 'layers', .*Received: \['layers', 'width'\]"),
         ({"layers": []}, r"ends with the termination, .*Received: no layers"),
         ({"layers": ["C(8,3,1)"]}, r"ends with the termination, .*Received: layer 1, 'C\(8,3,1\)'"),
@@ -453,7 +453,11 @@ def test_words_that_are_not(word: str) -> None:
 
 
 def test_a_chain_is_loaded_from_its_text() -> None:
-    assert load_with_provenance(" C(8,3,1) , SM(10)") == (chain("C(8,3,1),SM"), {})
+    assert load_with_provenance(" C(8,3,1) , SM(10)") == (
+        chain("C(8,3,1),SM"),
+        {"notation": "C(8,3,1) , SM(10)", "classes": 10},
+    )
+    assert load_with_provenance("C(8,3,1),SM") == (chain("C(8,3,1),SM"), {})
     with pytest.raises(GenotypeError, match=LETTERS + r"layer 1, 'X\(3\)'"):
         load("X(3),SM")
 

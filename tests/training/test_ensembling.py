@@ -15,7 +15,7 @@ import pytest
 from automl_cells import zoo
 from automl_cells.builder import cost, plan
 from automl_cells.datasets import load, stratified_split
-from automl_cells.errors import AutoMLCellsError, DataError, TrainingError, ZooError
+from automl_cells.errors import AutoMLCellsError, DataError, TemplateError, TrainingError, ZooError
 from automl_cells.evaluation import proxy_protocol
 from automl_cells.export import sha256_of_file
 from automl_cells.genotypes import EnsembleGenotype, read
@@ -23,6 +23,7 @@ from automl_cells.search import search
 from automl_cells.training import TrainingResult, ensemble, recipe, train
 from automl_cells.training.conclusion import accuracy
 from automl_cells.training.finetune_model import finetune_model
+from automl_cells.training.recipes import from_document as recipe_of
 from automl_cells.training.top import train_top
 from automl_cells.zoo.finetune import finetune
 from automl_cells.zoo.remeasure import remeasure
@@ -216,7 +217,8 @@ def test_without_held_out_images_there_is_no_validation_accuracy(searched, tmp_p
 
 
 def test_members_that_held_out_other_images_have_no_validation_accuracy_in_common(run):
-    change(run / "top" / "summary.json", lambda rows: [rows[0], {**rows[1], "seed": 1}])
+    second = json.loads((run / "top" / "summary.json").read_bytes())[1]["hash"][7:15]
+    change(run / "top" / second / "entry" / "metrics.json", lambda metrics: {**metrics, "seed": 1})
     assert ensemble(run, 2).metrics["validation_accuracy"] is None
 
 
@@ -256,7 +258,7 @@ def test_the_zoo_gives_it_whole_or_not_at_all(entry, words, received):
 
 
 def test_the_zoo_refuses_images_of_another_size_for_chains_that_flatten_them(entry):
-    with pytest.raises(ZooError, match=r"Expected weights that fit ensemble_.*: Expected member\d_.* of shape"):
+    with pytest.raises(TemplateError, match=r"images of 8x8, the size .* member\d_.*Received: 12x12"):
         zoo.load(entry, input_shape=(12, 12, 1))
     assert zoo.load(entry, input_shape=(8, 8, 1)).output_shape == (None, 10)
 
@@ -395,7 +397,7 @@ def test_the_data_can_be_given(trained, made, tmp_path):
 
 def test_data_that_the_summary_does_not_name_must_be_given(run, made):
     change(run / "top" / "summary.json", lambda rows: [{**row, "dataset": None} for row in rows])
-    refused(run, r"a data set among ", error=DataError)
+    refused(run, r"the data set in .*summary\.json, or given\. Received: None")
     assert ensemble(run, 2, dataset="digits").metrics == made.metrics
 
 
@@ -438,9 +440,31 @@ def test_a_member_whose_document_is_damaged_is_refused(run, content):
 def test_a_row_that_says_nothing_of_its_time_counts_none(run):
     summary = run / "top" / "summary.json"
     rows = json.loads(summary.read_bytes())
-    rows[0]["seconds"] = None
-    summary.write_text(json.dumps(rows))
+    change(run / "top" / rows[0]["hash"][7:15] / "entry" / "metrics.json", lambda metrics: {**metrics, "seconds": None})
     assert ensemble(run, 2).metrics["seconds"] == pytest.approx(rows[1]["seconds"], abs=0.01)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"test_accuracy": "high", "parameters": 3}, [], 3], ids=repr)
+def test_a_member_whose_metrics_are_damaged_is_refused(run, metrics):
+    first = json.loads((run / "top" / "summary.json").read_bytes())[0]["hash"][7:15]
+    (run / "top" / first / "entry" / "metrics.json").write_text(json.dumps(metrics))
+    refused(run, r"metrics\.json with accuracy and parameters\. Received: ")
+
+
+def test_the_best_trained_before_stay_in_the_summary(run):
+    train_top(run, 1, json_recipe(run))
+    assert ensemble(run, 2).metrics["test_images"] == 450
+
+
+def json_recipe(run: Path) -> Any:
+    """The recipe that the networks of a search were trained with."""
+    document = json.loads(next((run / "top").glob("*/entry/model.json")).read_bytes())
+    return recipe_of(document["recipe"])
+
+
+def test_another_recipe_for_the_same_networks_says_what_to_do(run):
+    with pytest.raises(TrainingError, match=r"Remove .*top to train the best anew\..*Received: another recipe"):
+        train_top(run, 1, recipe(json_recipe(run), epochs=2))
 
 
 def test_an_ensemble_is_no_body_for_a_finetuning_without_a_folder(run):

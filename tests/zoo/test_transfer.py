@@ -10,11 +10,13 @@ import pytest
 
 from automl_cells.builder import template
 from automl_cells.datasets import Dataset, from_arrays
-from automl_cells.errors import TrainingError, ZooError
+from automl_cells.errors import TemplateError, ZooError
 from automl_cells.genotypes import ChainGenotype
 from automl_cells.search.journal import Journal
 from automl_cells.training import recipe, train
-from automl_cells.zoo.transfer import source_entry, transfer
+from automl_cells.zoo import load
+from automl_cells.zoo.finetune import finetune
+from automl_cells.zoo.transferring import source_entry, transfer
 
 BRIEF = recipe("plain", epochs=2, batch_size=16, augmentation=(), validation_fraction=0)
 WITH_AVERAGE = ChainGenotype.from_text("C(8,3,1),P(2,2),C(8,3,1),GAP,SM")
@@ -79,8 +81,16 @@ def test_a_chain_whose_layers_depend_on_the_size_of_the_image_says_so(run, tmp_p
     if source_entry(run).genotype == WITH_AVERAGE:
         assert transfer(run, other, out=tmp_path, recipe=BRIEF, head_epochs=0).finetuned.metrics["test_images"] == 48
         return
-    with pytest.raises(TrainingError, match=r"top_layer3_dense/kernel of shape \(288, 12\).*Received: \(128, 12\)"):
-        transfer(run, other, out=tmp_path, recipe=BRIEF, head_epochs=0)
+    message = r"images of 8x8, the size that these weights learnt, since the layer top_layer3_dense .*Received: 12x12"
+    with pytest.raises(TemplateError, match=message):
+        transfer(run, other, out=tmp_path / "out", recipe=BRIEF, head_epochs=0)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(TemplateError, match=message):
+        finetune(run, other, out=tmp_path / "out", recipe=BRIEF)
+    with pytest.raises(ZooError, match=r"images of 8x8.*predictions reads the whole map|images of 8x8"):
+        source_entry(run).load_model((12, 12))
+    with pytest.raises(TemplateError, match="images of 8x8"):
+        load(run, input_shape=(12, 12, 1), num_classes=3)
 
 
 def test_of_a_search_the_best_trained_network_is_taken(run, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from automl_cells.builder.image_size import check_size
 from automl_cells.datasets import Dataset, load
 from automl_cells.errors import ZooError
 from automl_cells.search.run_folder import JOURNAL
@@ -46,10 +47,16 @@ def transfer(source: str | Path | Entry, dataset: Dataset | str, *, out: str | P
     Raises:
         ZooError: no such entry, or a search without a trained network.
         TrainingError: see `finetune`.
+        TemplateError: images of a size that the weights are not for.
         DataError: the data set cannot be used.
     """
+    from automl_cells.training.entry import check_trainable
+    from automl_cells.training.finetune import target
+
     entry = source_entry(source, options.get("shelf"))
     data, out = load(dataset), Path(out)
+    check_trainable(entry.genotype)
+    check_size(entry.genotype, entry.template, target(entry.template, data)[1], head=False)
     scratch = finetune(entry, data, out=out / FROM_SCRATCH, from_scratch=True, **options)
     return Transfer(scratch, finetune(entry, data, out=out / FINETUNED, **options))
 
