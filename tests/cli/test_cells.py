@@ -18,11 +18,11 @@ MOBILE = ("build", "nasnet_a", "--template", "imagenet_mobile")
 
 def test_build_prints_the_size_as_nasnet_writes_it() -> None:
     text = command(*MOBILE, "--input-shape", "224,224,3", "--classes", "1000")
-    assert "N=4, filters 44/88/176 (4 @ 1056)" in text
+    assert "N = 4, filters 44, 88, 176 (4 @ 1056)" in text
     for number in ("5,289,978", "5,326,716", "563,638,816"):
         assert number in text
     text = command("build", "nasnet_a", "--repeats", "1", "--penultimate", "96", "--input-shape", "16,16,3")
-    assert "N=1, filters 4/8/16 (1 @ 96)" in text
+    assert "N = 1, filters 4, 8, 16 (1 @ 96)" in text
 
 
 @pytest.mark.parametrize(

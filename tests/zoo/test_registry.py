@@ -25,8 +25,8 @@ def test_structures_and_entries_are_told_apart(on_shelf):
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [
-        ("*cifar*", ["blockqnn_cifar", "blockqnn_cifar_small", "nasnet_a_cifar"]),
-        ("cifar", ["blockqnn_cifar", "blockqnn_cifar_small", "nasnet_a_cifar"]),
+        ("*cifar*", ["blockqnn_cifar", "blockqnn_cifar_small", "metaqnn_cifar", "nasnet_a_cifar"]),
+        ("cifar", ["blockqnn_cifar", "blockqnn_cifar_small", "metaqnn_cifar", "nasnet_a_cifar"]),
         ("nasnet_a_?????", ["nasnet_a_cifar", "nasnet_a_large", "nasnet_a_mnist"]),
         ("tiny_blocks/*", ["tiny_blocks/digits-v1"]),
         ("nothing", []),
