@@ -77,6 +77,7 @@ class SearchLoop:
     def __post_init__(self) -> None:
         self._random = Random(self.space, self.trials, self.seed)
         self._judge = lru_cache(maxsize=VERDICTS_KEPT)(self._judge_anew)  # genotypes are hashable
+        self.strategy.acceptable = lambda genotype: self._judge(genotype) is not None
         for event in self.journal.events():
             self._replay(event)
 
@@ -87,6 +88,7 @@ class SearchLoop:
             self._trials.append(trial)
             self._numbers[trial.genotype.hash] = trial.number
             self._next_proposal = max(self._next_proposal, trial.proposal + 1)
+            self.strategy.begun(Proposal(trial.genotype, trial.decisions, trial.info))
             return
         trial = self._trials[event.trial] = self._trials[event.trial].after(event)
         if event.event == "repeat":
@@ -202,6 +204,7 @@ class SearchLoop:
         trial = Trial(number, proposal.genotype, proposal.decisions, proposal.info, asked, started=time.time())
         self._trials.append(trial)
         self._numbers[proposal.genotype.hash] = number
+        self.strategy.begun(proposal)
         return trial
 
     def _repeat(self, number: int, asked: int, proposal: Proposal) -> None:

@@ -9,14 +9,29 @@ from automl_cells.errors import StrategyError
 from automl_cells.spaces.base import Space
 from automl_cells.strategies.base import Proposal, Strategy
 from automl_cells.strategies.evolution import Evolution
+from automl_cells.strategies.local_search import LocalSearch
 from automl_cells.strategies.ppo import PPO
+from automl_cells.strategies.predictor_guided import PredictorGuided
 from automl_cells.strategies.q_learning import QLearning
 from automl_cells.strategies.q_learning_variants import Fast, MetaQNN
 from automl_cells.strategies.random import Random
 
-STRATEGIES: dict[str, type[Strategy]] = {cls.name: cls for cls in (Evolution, PPO, QLearning, MetaQNN, Fast, Random)}
+STRATEGIES: dict[str, type[Strategy]] = {
+    cls.name: cls for cls in (Evolution, LocalSearch, PPO, PredictorGuided, QLearning, MetaQNN, Fast, Random)
+}
 
-__all__ = ["PPO", "STRATEGIES", "Evolution", "Proposal", "QLearning", "Random", "Strategy", "strategy"]
+__all__ = [
+    "PPO",
+    "STRATEGIES",
+    "Evolution",
+    "LocalSearch",
+    "PredictorGuided",
+    "Proposal",
+    "QLearning",
+    "Random",
+    "Strategy",
+    "strategy",
+]
 
 
 def strategy(name: str, space: Space, trials: int, seed: int = 0, **options: Any) -> Strategy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,6 +44,8 @@ class Strategy(ABC):
 
     Attributes:
         name: what the strategy is called on the command line and in files.
+        acceptable: whether a genotype keeps the limits of the search, which sets this; a strategy that chooses among
+            several may ask it, and saves proposals that would be rejected. By default everything is.
     """
 
     name: ClassVar[str]
@@ -54,6 +56,7 @@ class Strategy(ABC):
         self.space = space
         self.trials = trials
         self.seed = seed
+        self.acceptable: Callable[[Genotype], bool] = _anything
 
     @abstractmethod
     def ask(self, rng: np.random.Generator, trial: int) -> Proposal:
@@ -63,6 +66,9 @@ class Strategy(ABC):
             rng: the source of all randomness of this proposal.
             trial: 0-based number of the trial that the proposal would become; schedules follow it.
         """
+
+    def begun(self, proposal: Proposal) -> None:  # noqa: B027 (most strategies do not need to know)
+        """`proposal` has become a trial: it is new, keeps the limits, and its reward will be told, late or never."""
 
     @abstractmethod
     def tell(self, proposal: Proposal, reward: float) -> None:
@@ -79,6 +85,10 @@ class Strategy(ABC):
         Raises:
             StrategyError: not a state of this strategy.
         """
+
+
+def _anything(genotype: Genotype) -> bool:
+    return True
 
 
 def uniform_decisions(space: Space, rng: np.random.Generator) -> tuple[Action, ...]:

@@ -325,3 +325,30 @@ def test_when_the_space_is_exhausted_what_is_under_way_is_still_waited_for(journ
 def test_a_reward_that_needs_what_the_evaluator_does_not_measure(journal):
     with pytest.raises(SearchError, match=r"'flops'.*Received: \['accuracy', 'density', 'parameters'"):
         run(journal, Instant(), Told(Line(9)), 2, reward=lambda metrics: metrics["flops"])
+
+
+class Noting(Told):
+    """Notes what has begun."""
+
+    def __init__(self, space):
+        super().__init__(space)
+        self.begun_with = []
+
+    def begun(self, proposal):
+        self.begun_with.append(tuple(proposal.decisions))
+
+
+def test_a_strategy_hears_what_has_begun_also_of_an_earlier_session(journal):
+    strategy = Noting(Line(6))
+    run(journal, Instant(), strategy, 4)
+    assert len(strategy.begun_with) == len(set(strategy.begun_with)) == 4  # repeats do not begin
+    again = Noting(Line(6))
+    search_loop(journal, Instant(), again, 4)
+    assert again.begun_with == strategy.begun_with
+    assert again.told == strategy.told
+
+
+def test_a_strategy_can_ask_whether_a_genotype_keeps_the_limits(journal):
+    strategy = Random(Line(6), 1)
+    search_loop(journal, Instant(), strategy, 1, limits=Limits(max_params=300))
+    assert [strategy.acceptable(block(layers)) for layers in range(5)] == [True, True, True, False, False]

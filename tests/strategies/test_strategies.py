@@ -15,6 +15,8 @@ from tests.strategies.tree import Tree
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "evolution": [{}, {"population": 20, "sample": 2}],
+    "local_search": [{}, {"initial": 3, "patience": 2}],
+    "predictor_guided": [{"initial": 5, "pool": 12, "parents": 3}],
     "ppo": [{"units": 8, "batch": 5}, {"units": 3, "epochs": 2, "entropy": 0.1, "clip": 0.1, "learning_rate": 0.05}],
     "random": [{}],
     "q_learning_fast": [{"replay": 10}],
@@ -66,7 +68,7 @@ def test_random_draws_uniformly_and_learns_nothing() -> None:
             "evolve",
             10,
             {},
-            r"a search strategy among \['evolution', 'ppo', 'q_learning', .*'random'\]\. Received: evolve",
+            r"a search strategy among \['evolution', 'local_search', 'ppo', .*'random'\]\. Received: evolve",
         ),
         ("random", 10, {"alpha": 0.1}, r"options of the strategy random among \[\]\. Received: alpha"),
         (

@@ -24,6 +24,9 @@ class Path:
     def graph(self) -> Graph:
         return Graph(tuple(map(str, self.decisions)), tuple((i - 1,) if i else () for i in range(len(self.decisions))))
 
+    def parts(self) -> tuple[tuple[str, Graph], ...]:
+        return (("path", self.graph()),)
+
     def body(self) -> dict[str, Any]:
         return {"decisions": list(self.decisions)}
 
