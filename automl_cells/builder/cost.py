@@ -15,7 +15,8 @@ class Cost(NamedTuple):
         total_parameters: with the moving mean and variance of batch normalisation, as ``model.count_params()``.
         flops: multiply-adds of the convolutions and dense layers for one image, Σ n_in·k²·n_out·m² (the "time cost" of
             He & Sun 2015 that BlockQNN's reward uses); a separable convolution is a depthwise and a 1×1 one, both over
-            the map that comes out. ``None`` where the input size is open.
+            the map that comes out; self-attention is four projections of every position and two products of every
+            position with every other. ``None`` where the input size is open.
     """
 
     parameters: int
@@ -36,6 +37,10 @@ def cost(plan: Plan) -> Cost:
             parameters += kernel
             flops = None if flops is None or height is None or width is None else flops + kernel * height * width
             parameters += channels if layer.bias else 0
+        elif layer.op == "self_attention":
+            inner, positions = layer.heads * layer.head_width, (height or 0) * (width or 0)
+            parameters += 4 * channels * inner
+            flops = None if flops is None else flops + (4 * channels + 2 * positions) * inner * positions
         elif layer.op == "batch_norm":
             parameters += 2 * channels
             statistics += 2 * channels

@@ -1,4 +1,7 @@
-"""Whether the weights of a network hold for images of another size: not where a chain flattens its map."""
+"""Whether the weights of a network hold for images of another size.
+
+Not where a chain flattens its map, nor where self-attention, which acts on small maps only, would act in other layers.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ def check_size(genotype: Genotype, trained: Template, wanted: Template, *, head:
     """
     if trained.input_shape == wanted.input_shape:
         return
-    new = _dense_inputs(plan(genotype, wanted), head)
-    old = _dense_inputs(plan(genotype, trained), head)
-    if different := [name for name, width in old.items() if new.get(name) != width]:
+    new = _widths(plan(genotype, wanted), head)
+    old = _widths(plan(genotype, trained), head)
+    if different := [name for name in {**old, **new} if old.get(name) != new.get(name)]:
         height, width, _ = trained.input_shape
         raise TemplateError(
             f"Expected images of {height}x{width}, the size that these weights learnt, since the layer {different[0]} "
@@ -34,12 +37,12 @@ def check_size(genotype: Genotype, trained: Template, wanted: Template, *, head:
         )
 
 
-def _dense_inputs(layers: Plan, head: bool) -> dict[str, int]:
-    """How many features each fully connected layer reads."""
+def _widths(layers: Plan, head: bool) -> dict[str, int]:
+    """How many features each layer reads that is fully connected or attends to the whole map."""
     return {
         layer.name: layers[layer.inputs[0]].shape[2]
         for layer in layers
-        if layer.op == "dense" and (head or not is_head(layer.name))
+        if layer.op in ("dense", "self_attention") and (head or not is_head(layer.name))
     }
 
 

@@ -11,7 +11,7 @@ import keras
 
 from automl_cells.builder.cost import cost
 from automl_cells.builder.head import CLASSIFIER
-from automl_cells.builder.operations import Choices, operation
+from automl_cells.builder.operations import OF_SEVERAL, Choices, operation
 from automl_cells.builder.penultimate import stage_filters
 from automl_cells.builder.plan import Plan
 from automl_cells.builder.planners import NO_DROPOUT, plan
@@ -186,5 +186,5 @@ def _tensors(
         if layer.name == CLASSIFIER and dropout:
             read = [keras.layers.Dropout(dropout, seed=random.randint(1, 10**9), name="dropout")(read[0])]
         make = operation(layer, choices)
-        tensors.append(make(read if layer.op in ("add", "concat", "average") else read[0]))
+        tensors.append(make(read if layer.op in OF_SEVERAL else read[0]))
     return tensors

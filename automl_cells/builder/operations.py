@@ -10,6 +10,9 @@ import keras
 
 from automl_cells.builder.plan import Layer
 
+OF_SEVERAL = ("add", "concat", "multiply", "average")
+"""Operations that read a list of tensors."""
+
 
 class Choices(NamedTuple):
     """What a plan leaves open.
@@ -30,7 +33,7 @@ class Choices(NamedTuple):
 
 
 def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
-    """The Keras layer for `layer`; called on a tensor, or on a list of them for ``add``, ``concat`` and ``average``."""
+    """The Keras layer for `layer`; called on a tensor, or on a list of them for the operations in `OF_SEVERAL`."""
     layers = keras.layers
     name, initializer = layer.name, choices.kernel_initializer
     match layer.op:
@@ -74,6 +77,14 @@ def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
             return layers.Add(name=name)
         case "concat":
             return layers.Concatenate(name=name)
+        case "multiply":
+            return layers.Multiply(name=name)
+        case "squeeze":
+            return layers.GlobalAveragePooling2D(keepdims=True, name=name)
+        case "sigmoid":
+            return layers.Activation("sigmoid", name=name)
+        case "self_attention":
+            return _self_attention(layer, choices)
         case "global_average_pool":
             return layers.GlobalAveragePooling2D(name=name)
         case "global_max_pool":
@@ -90,3 +101,27 @@ def operation(layer: Layer, choices: Choices) -> Callable[..., Any]:
         case "average":
             return layers.Average(dtype="float32", name=name)
     raise AssertionError(f"a planner made the unknown operation {layer.op!r}")
+
+
+def _self_attention(layer: Layer, choices: Choices) -> Callable[..., Any]:
+    """Three Keras layers, the last of which has the name: a row of positions, attention, a map again.
+
+    Keras can attend along both axes of a map, but then writes softmax and products in a dozen operations, most of them
+    without an 8-bit form.
+    """
+    height, width, channels = layer.shape
+    row = keras.layers.Reshape(((height or 0) * (width or 0), channels), name=f"{layer.name}_row")
+    attention = keras.layers.MultiHeadAttention(
+        layer.heads,
+        layer.head_width,
+        use_bias=False,
+        kernel_initializer=choices.dense_initializer,
+        name=f"{layer.name}_heads",
+    )
+    back = keras.layers.Reshape(layer.shape, name=layer.name)
+
+    def attend(tensor: Any) -> Any:
+        positions = row(tensor)
+        return back(attention(positions, positions))
+
+    return attend

@@ -35,10 +35,11 @@ class Layer(NamedTuple):
         name: unique in the plan, and the name of the Keras layer.
         op: ``input``, ``conv``, ``separable_conv``, ``batch_norm``, ``relu``, ``max_pool``, ``avg_pool``, ``pad``,
             ``crop``, ``add``, ``concat``, ``flatten``, ``dropout``, ``drop_path``, ``global_average_pool``,
-            ``global_max_pool``, ``dense``, ``softmax`` or ``average``;
+            ``global_max_pool``, ``squeeze``, ``sigmoid``, ``multiply``, ``self_attention``, ``dense``, ``softmax`` or
+            ``average``;
             ``outputs`` stands last in a plan of several outputs, those at its `inputs`, and is no layer of the network.
         inputs: positions in the plan of the layers it reads.
-        shape: of its output; (1, 1, channels) after global pooling, flattening and for dense layers.
+        shape: of its output; (1, 1, channels) after global pooling, squeezing, flattening and for dense layers.
         kernel: sides of the kernel or pooling window.
         stride: of the convolution or pooling.
         padding: of the convolution or pooling.
@@ -47,6 +48,8 @@ class Layer(NamedTuple):
         depth: of ``drop_path``: how deep in the network the path lies, above 0 to 1.
         bias: whether the convolution has one; those in front of a batch normalisation have none.
         rate: of ``dropout``: the share of the features that is dropped in training.
+        heads: of ``self_attention``.
+        head_width: of ``self_attention``: features of the queries, keys and values of one head.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Layer(NamedTuple):
     depth: float = 0.0
     bias: bool = False
     rate: float = 0.0
+    heads: int = 0
+    head_width: int = 0
 
 
 Plan = tuple[Layer, ...]
@@ -195,9 +200,11 @@ class PlanBuilder:
         height, width, _ = self.layers[sources[0]].shape
         return self._append(name, "concat", sources, (height, width, sum(self.channels(s) for s in sources)))
 
-    def preactivation_conv(self, name: str, source: int, filters: int, kernel: Sides, stride: Sides = 1) -> int:
+    def preactivation_conv(
+        self, name: str, source: int, filters: int, kernel: Sides, stride: Sides = 1, *, dilation: int = 1
+    ) -> int:
         """ReLU → convolution → batch normalisation (the pre-activation convolutional cell, BlockQNN section 3.1)."""
-        conv = self.conv(f"{name}_conv", self.relu(source), filters, kernel, stride)
+        conv = self.conv(f"{name}_conv", self.relu(source), filters, kernel, stride, dilation=dilation)
         return self.batch_norm(f"{name}_bn", conv)
 
     def widened(self, name: str, source: int, filters: int) -> int:
@@ -209,6 +216,37 @@ class PlanBuilder:
     def global_pool(self, kind: str, source: int, name: str | None = None) -> int:
         """``average`` or ``max`` over the whole map; called after the kind unless it has another name."""
         return self._append(name or f"{kind}_pool", f"global_{kind}_pool", (source,), (1, 1, self.channels(source)))
+
+    def squeeze(self, name: str, source: int) -> int:
+        """The average over the whole map, as a map of one pixel."""
+        return self._append(name, "squeeze", (source,), (1, 1, self.channels(source)))
+
+    def sigmoid(self, name: str, source: int) -> int:
+        """Logistic function of every value."""
+        return self._append(name, "sigmoid", (source,), self.shape(source))
+
+    def multiply(self, name: str, source: int, factors: int) -> int:
+        """Every channel of the map at `source` times its value in the map of one pixel at `factors`."""
+        return self._append(name, "multiply", (source, factors), self.shape(source))
+
+    def self_attention(self, name: str, source: int, heads: int, head_width: int) -> int:
+        """Scaled dot-product attention (Vaswani et al. 2017) between all positions of a map of known size; no bias.
+
+        As many channels come out as go in. Nothing tells positions apart but what they hold.
+        """
+        self._known_size(source, "attends to all positions of its map")
+        self._spend(4 * self.channels(source) * heads * head_width)
+        shape = self.shape(source)
+        return self._append(name, "self_attention", (source,), shape, heads=heads, head_width=head_width)
+
+    def _known_size(self, source: int, what: str) -> tuple[int, int]:
+        """Height and width of a map that `what` needs to know."""
+        height, width, _ = self.shape(source)
+        if height is None or width is None:
+            raise TemplateError(
+                f"Expected images of a fixed size with a network that {what}. Received: input_shape={self.shape(0)}"
+            )
+        return height, width
 
     def end_stage(self, position: int) -> int:
         """Note that the map at `position` is the last one before a downsampling; hands the position back."""
@@ -226,13 +264,8 @@ class PlanBuilder:
 
     def flatten(self, name: str, source: int) -> int:
         """All values of a map, whose size must be known, as channels."""
-        height, width, channels = self.shape(source)
-        if height is None or width is None:
-            raise TemplateError(
-                "Expected images of a fixed size with a network that flattens its map. "
-                f"Received: input_shape={self.shape(0)}"
-            )
-        return self._append(name, "flatten", (source,), (1, 1, height * width * channels))
+        height, width = self._known_size(source, "flattens its map")
+        return self._append(name, "flatten", (source,), (1, 1, height * width * self.channels(source)))
 
     def dropout(self, name: str, source: int, rate: float) -> int:
         """In training, this share of the features becomes zero."""

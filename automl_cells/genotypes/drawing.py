@@ -203,9 +203,9 @@ def _wording(label: str, of_a_cell: bool = False) -> str:
     """A label as people write it: ``max_pool 3`` and ``max_pool_3x3`` are ``max pool 3×3``; cells take hᵢ and hᵢ₋₁."""
     if of_a_cell and label in ("input", "input before"):
         return "hᵢ" if label == "input" else "hᵢ₋₁"
-    known = re.fullmatch(r"(conv|max_pool|avg_pool) (\d+)", label)
+    known = re.fullmatch(r"((?:sep_|dil_)?conv|max_pool|avg_pool) (\d+)", label)
     text = f"{known[1].replace('_', ' ')} {known[2]}×{known[2]}" if known else label
-    if re.fullmatch(r"[a-z_]+(_\dx\d)+", label):
+    if re.fullmatch(r"[a-z_]+(_\dx\d)*", label):
         text = re.sub(r"(\d)x(\d)", r"\1×\2", label.replace("_", " "))
     return _shortened(_printable(text), _MAX_LETTERS)
 

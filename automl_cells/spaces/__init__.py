@@ -8,13 +8,25 @@ from typing import Any
 from automl_cells.errors import SpaceError
 from automl_cells.spaces.base import Action, Space, State
 from automl_cells.spaces.blockqnn import BlockQNN
+from automl_cells.spaces.blockqnn_fast import BlockQNNFast
 from automl_cells.spaces.metaqnn import MetaQNN
 from automl_cells.spaces.nasbench201 import NasBench201
 from automl_cells.spaces.nasnet import NASNet
 
-SPACES: dict[str, type[Space]] = {cls.name: cls for cls in (BlockQNN, MetaQNN, NASNet, NasBench201)}
+SPACES: dict[str, type[Space]] = {cls.name: cls for cls in (BlockQNN, BlockQNNFast, MetaQNN, NASNet, NasBench201)}
 
-__all__ = ["SPACES", "Action", "BlockQNN", "MetaQNN", "NASNet", "NasBench201", "Space", "State", "space"]
+__all__ = [
+    "SPACES",
+    "Action",
+    "BlockQNN",
+    "BlockQNNFast",
+    "MetaQNN",
+    "NASNet",
+    "NasBench201",
+    "Space",
+    "State",
+    "space",
+]
 
 
 def space(

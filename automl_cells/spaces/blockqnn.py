@@ -14,17 +14,14 @@ Where the paper leaves room:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import ClassVar
 
 from automl_cells.errors import GenotypeError, SpaceError
 from automl_cells.genotypes.base import Genotype
-from automl_cells.genotypes.block import OPERATIONS, TERMINAL, BlockGenotype, Code, terminal
+from automl_cells.genotypes.block import OPERATIONS, TABLE_1, TERMINAL, BlockGenotype, Code, terminal
 from automl_cells.spaces.base import Space
-
-# A layer's type and kernel as one choice, in the order of table 1; the terminal is the last.
-_CHOICES = tuple((kind, kernel) for kind, operation in OPERATIONS.items() for kernel in operation.kernels)
-_CHOICE_NUMBERS = {choice: number for number, choice in enumerate(_CHOICES)}
 
 State = tuple[Code, ...]
 
@@ -50,6 +47,14 @@ class BlockQNN(Space):
             raise SpaceError(f"Expected input_anywhere true or false. Received: {input_anywhere!r}")
         self.max_index = max_index
         self.input_anywhere = input_anywhere
+        self._allow(TABLE_1)
+
+    def _allow(self, types: Iterable[int]) -> None:
+        """Let layers be of these types of operations, in this order, and the terminal last."""
+        kinds = (*(kind for kind in types if kind != TERMINAL), TERMINAL)
+        # a layer's type and kernel as one choice
+        self._choices = tuple((kind, kernel) for kind in kinds for kernel in OPERATIONS[kind].kernels)
+        self._choice_numbers = {choice: number for number, choice in enumerate(self._choices)}
 
     def initial(self) -> State:
         """No layers yet."""
@@ -60,7 +65,7 @@ class BlockQNN(Space):
         index = len(state) + 1
         if index >= self.max_index:
             return (terminal(index),)
-        return _codes(index, self.input_anywhere)
+        return _codes(index, self.input_anywhere, self._choices)
 
     def step(self, state: State, action: Code) -> State:
         """The layers with one more."""
@@ -77,12 +82,12 @@ class BlockQNN(Space):
     @property
     def factor_sizes(self) -> tuple[int, int, int]:
         """Type and kernel together; predecessor 1; predecessor 2."""
-        return (len(_CHOICES), self.max_index, self.max_index)
+        return (len(self._choices), self.max_index, self.max_index)
 
     def factors(self, action: Code) -> tuple[int, int, int]:
         """(type and kernel, predecessor 1, predecessor 2); the index is where the action stands."""
         _, kind, kernel, predecessor1, predecessor2 = action
-        return (_CHOICE_NUMBERS[kind, kernel], predecessor1, predecessor2)
+        return (self._choice_numbers[kind, kernel], predecessor1, predecessor2)
 
     def genotype(self, state: State) -> BlockGenotype:
         """The block of a terminal state."""
@@ -92,7 +97,8 @@ class BlockQNN(Space):
         """The codes of a block, terminal included.
 
         Raises:
-            GenotypeError: not a block, too many layers, or a layer that reads the input where it may not.
+            GenotypeError: not a block, too many layers, an operation that the space lacks, or a layer that reads the
+                input where it may not.
         """
         if not isinstance(genotype, BlockGenotype):
             raise GenotypeError(f"Expected a block for the space {self.name}. Received: a {genotype.kind}")
@@ -102,6 +108,12 @@ class BlockQNN(Space):
                 f"Expected a block of at most {self.max_index - 1} layers (max_index={self.max_index}). "
                 f"Received: {len(codes) - 1}"
             )
+        for code in codes:
+            if (code.type, code.kernel) not in self._choice_numbers:
+                raise GenotypeError(
+                    f"Expected layer {code.index} of an operation that the space {self.name} has, with its options. "
+                    f"Received: {code.label}"
+                )
         if not self.input_anywhere:
             for code in codes[1:]:
                 if 0 in code.predecessors:
@@ -113,11 +125,11 @@ class BlockQNN(Space):
 
 
 @cache
-def _codes(index: int, input_anywhere: bool) -> tuple[Code, ...]:
-    """All codes for the layer at `index`, the terminal last."""
+def _codes(index: int, input_anywhere: bool, choices: tuple[tuple[int, int], ...]) -> tuple[Code, ...]:
+    """All codes for the layer at `index`, in the order of `choices`: types and kernels, the terminal last."""
     predecessors = range(0 if input_anywhere or index == 1 else 1, index)
     codes = []
-    for kind, kernel in _CHOICES:
+    for kind, kernel in choices:
         match OPERATIONS[kind].arity:
             case 1:
                 codes += [Code(index, kind, kernel, one, 0) for one in predecessors]

@@ -31,8 +31,8 @@ def resolve_precision(precision: str, filters: Sequence[int], kind: str = "block
 
 
 def widths(plan: Plan) -> list[int]:
-    """The filters of the convolutions of a network."""
-    return [layer.shape[2] for layer in plan if layer.op == "conv"]
+    """The filters of the convolutions of a network; 1 for one that sums over a single channel first."""
+    return [layer.shape[2] if layer.op == "conv" else 1 for layer in plan if layer.op in ("conv", "separable_conv")]
 
 
 @contextlib.contextmanager

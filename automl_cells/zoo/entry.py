@@ -159,7 +159,7 @@ class Entry:
 
         Args:
             size: (height, width) of the images, or ``any``; by default that of the entry. No weight depends on it, save
-                in a chain that flattens its map.
+                in a chain that flattens its map or a block with self-attention.
 
         Raises:
             TemplateError: a size that the network cannot have.

@@ -9,7 +9,7 @@ import numpy as np
 
 from automl_cells.builder import build
 from automl_cells.datasets import load
-from automl_cells.genotypes import Block, Cell, CellGenotype, EnsembleGenotype
+from automl_cells.genotypes import Block, BlockGenotype, Cell, CellGenotype, EnsembleGenotype
 from automl_cells.genotypes import load as load_genotype
 from automl_cells.zoo import Entry, blockqnn_cifar_small
 
@@ -36,7 +36,10 @@ def random_network(weights: Path | None = None) -> keras.Model:
 
 
 def small_networks() -> dict[str, keras.Model]:
-    """NASNet-A for images of any size with the borders of ``imagenet_mobile``, every other operation once, chains."""
+    """NASNet-A for images of any size with the borders of ``imagenet_mobile``, every other operation once, chains.
+
+    The operations of blocks that BlockQNN's table 1 lacks are in ``attention``.
+    """
     blocks = (
         Block(0, 1, "conv_1x3_3x1", "conv_1x7_7x1", "add"),
         Block(1, 0, "dil_conv_3x3", "max_pool_5x5", "concat"),
@@ -44,12 +47,14 @@ def small_networks() -> dict[str, keras.Model]:
         Block(3, 1, "conv_1x1", "identity", "add"),
     )
     rest = CellGenotype(Cell(blocks), Cell(blocks))
+    codes = [(1, 8, 3, 0, 0), (2, 9, 3, 1, 0), (3, 10, 0, 2, 0), (4, 11, 0, 3, 0), (5, 8, 5, 0, 0), (6, 7, 0, 0, 0)]
     chains = [load_genotype(name) for name in ("metaqnn_cifar10_4", "C(64,3,1),P(3,2),C(64,3,1),GAP,SM")]
     narrow = {"input_shape": (32, 32, 3), "classes": 10, "filter_multiplier": 1 / 16}
     sizes = {"repeats": 1, "filters": (4, 8, 16), "classes": 10}
     return {
         "nasnet_a": build("nasnet_a", "imagenet_mobile", input_shape=(None, None, 3), **sizes),
         "operations": build(rest, "cifar", input_shape=(32, 32, 3), **sizes),
+        "attention": build(BlockGenotype.from_codes(codes), "cifar", input_shape=(32, 32, 3), **sizes),
         "chain": build(chains[0], **narrow),
         "ensemble": build(EnsembleGenotype(tuple(chains)), **narrow),
     }

@@ -46,7 +46,7 @@ def test_a_constructor_with_weights_that_tensorflow_wrote(reference):
     same(model.predict_on_batch(noise()), reference["random"])
 
 
-@pytest.mark.parametrize("name", ["nasnet_a", "operations", "chain", "ensemble"])
+@pytest.mark.parametrize("name", ["nasnet_a", "operations", "attention", "chain", "ensemble"])
 def test_networks_of_all_kinds_with_weights_that_tensorflow_wrote(reference, name):
     model = small_networks()[name]
     load_weights(model, REFERENCE / f"{name}.weights.h5")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automl_cells.errors import GenotypeError
 from automl_cells.genotypes import BlockGenotype
-from automl_cells.genotypes.block import MAX_LAYERS, terminal
+from automl_cells.genotypes.block import MAX_LAYERS, OPERATIONS, TABLE_1, TERMINAL, Operation, terminal
 from tests.genotypes.blocks import blocks, relabelled
 
 # Zhong et al., figure 2.
@@ -78,6 +78,27 @@ def test_as_many_layers_as_allowed() -> None:
     assert len(BlockGenotype.from_codes([*layers, terminal(MAX_LAYERS + 1)]).layers) == MAX_LAYERS
 
 
+def test_the_operations_of_our_own_come_behind_table_1() -> None:
+    assert list(TABLE_1) == [1, 2, 3, 4, 5, 6, TERMINAL] == list(range(1, 8))
+    assert {kind: operation for kind, operation in OPERATIONS.items() if kind not in TABLE_1} == {
+        8: Operation("sep_conv", (3, 5), 1),
+        9: Operation("dil_conv", (3,), 1),
+        10: Operation("squeeze_excitation", (0,), 1),
+        11: Operation("self_attention", (0,), 1),
+    }
+    codes = [
+        (1, 8, 5, 0, 0), (2, 9, 3, 1, 0), (3, 10, 0, 1, 0), (4, 11, 0, 0, 0), (5, 5, 0, 3, 4), (6, 7, 0, 0, 0),
+    ]  # fmt: skip
+    block = BlockGenotype.from_codes(codes)
+    names = ("sep_conv 5", "dil_conv 3", "squeeze_excitation", "self_attention", "add")
+    assert block.graph().labels == ("input", *names, "output")
+    assert block.graph().predecessors == ((), (0,), (1,), (1,), (0,), (3, 4), (2, 5))
+    assert block.leaves == (2, 5)
+    # Four layers of one predecessor, one of two, two leaves; five layers, input and output.
+    assert block.density == 8 / 7
+    assert BlockGenotype.from_body(block.body()) == block
+
+
 CONV = (1, 1, 3, 0, 0)
 END = (2, 7, 0, 0, 0)
 BAD = {
@@ -96,8 +117,12 @@ BAD = {
     "identity 1": ([(1, 4, 1, 0, 0), END], r"kernel of layer 1 \(identity\) among \(0,\)\. Received: 1"),
     "add 3": ([(1, 5, 3, 0, 0), END], r"kernel of layer 1 \(add\) among \(0,\)\. Received: 3"),
     "unused predecessor": ([CONV, (2, 1, 3, 1, 1), (3, 7, 0, 0, 0)], r"predecessor 2 of layer 2 \(conv\) to be unused"),
-    "type 0": ([(1, 0, 0, 0, 0), END], r"type of layer 1 among 1 to 7\. Received: 0"),
-    "type 8": ([(1, 8, 0, 0, 0), END], r"type of layer 1 among 1 to 7\. Received: 8"),
+    "type 0": ([(1, 0, 0, 0, 0), END], r"type of layer 1 among 1 to 11\. Received: 0"),
+    "type 12": ([(1, 12, 0, 0, 0), END], r"type of layer 1 among 1 to 11\. Received: 12"),
+    "separable 1": ([(1, 8, 1, 0, 0), END], r"kernel of layer 1 \(sep_conv\) among \(3, 5\)\. Received: 1"),
+    "dilated 5": ([(1, 9, 5, 0, 0), END], r"kernel of layer 1 \(dil_conv\) among \(3,\)\. Received: 5"),
+    "squeeze 3": ([(1, 10, 3, 0, 0), END], r"kernel of layer 1 \(squeeze_excitation\) among \(0,\)\. Received: 3"),
+    "attention of two": ([CONV, (2, 11, 0, 1, 1), (3, 7, 0, 0, 0)], r"layer 2 \(self_attention\) to be unused"),
     "numbered from 0": ([(0, 1, 3, 0, 0), END], r"layer 1 to have index 1\. Received: \(0, 1, 3, 0, 0\)"),
     "index left out": ([CONV, (3, 7, 0, 0, 0)], r"layer 2 to have index 2\. Received: \(3, 7, 0, 0, 0\)"),
     "four numbers": ([(1, 1, 3, 0), END], r"layer 1 as five integers .* Received: \(1, 1, 3, 0\)"),

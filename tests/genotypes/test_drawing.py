@@ -131,12 +131,23 @@ def test_text_is_escaped_and_unprintable_letters_are_replaced() -> None:
 
 
 def test_svg_words_colours_and_schemes() -> None:
-    svg = draw_svg(Graph(("input", "conv 5", "max_pool 3", "sep_conv 3", "new"), ((), (0,), (1,), (2,), (3,))))
+    labels = (
+        "input",
+        "conv 5",
+        "max_pool 3",
+        "sep_conv 3",
+        "new",
+        "dil_conv 3",
+        "squeeze_excitation",
+        "self_attention",
+    )
+    svg = draw_svg(Graph(labels, ((), *((node,) for node in range(7)))))
     assert "conv 5×5" in svg
     assert "max pool 3×3" in svg
-    assert ">sep_conv 3<" in svg
+    for words in ("sep conv 3×3", "dil conv 3×3", "squeeze excitation", "self attention", "new"):
+        assert f">{words}</text>" in svg
     families = re.findall(r'<g class="node (\w+)"', svg)
-    assert families == ["end", "conv5", "max", "sep3", "other"]
+    assert families == ["end", "conv5", "max", "sep3", "other", "conv3", "other", "other"]
     assert "prefers-color-scheme:dark" in svg
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
     assert "<script" not in svg

@@ -138,6 +138,17 @@ def test_a_block_of_too_many_layers_is_refused() -> None:
         BlockQNN(5).decisions(block)
 
 
+@pytest.mark.parametrize(
+    ("kind", "kernel", "label"),
+    [(8, 3, "sep_conv 3"), (9, 3, "dil_conv 3"), (10, 0, "squeeze_excitation"), (11, 0, "self_attention")],
+)
+def test_operations_that_are_not_in_table_1_are_refused(kind: int, kernel: int, label: str) -> None:
+    block = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, kind, kernel, 1, 0), (3, 7, 0, 0, 0)])
+    message = rf"layer 2 of an operation that the space blockqnn has, with its options\. Received: {label}$"
+    with pytest.raises(GenotypeError, match=message):
+        BlockQNN().decisions(block)
+
+
 def test_mutation_keeps_what_is_still_legal() -> None:
     # One decision differs, unless the block ends there, or goes on after its old end and then ends as soon as it can.
     space = BlockQNN(8)

@@ -18,6 +18,13 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"max_index": 5},
         {"max_index": 5, "input_anywhere": True},
     ],
+    "blockqnn_fast": [
+        {},
+        {"max_index": 2},
+        {"max_index": 6, "input_anywhere": True, "dilated": True},
+        {"squeeze_excitation": True},
+        {"max_index": 8, "dilated": True, "squeeze_excitation": True, "self_attention": True},
+    ],
     "metaqnn": [{}, {"max_depth": 1}, {"max_depth": 18, "filter_multiplier": 0.125}, {"filter_multiplier": 0.001}],
     "nasbench201": [{}],
     "nasnet": [
@@ -47,6 +54,7 @@ def test_space_by_name() -> None:
     assert isinstance(made, BlockQNN)
     assert (made.max_index, made.input_anywhere) == (7, True)
     assert space("blockqnn").max_index == 23  # the paper's
+    assert space("blockqnn_fast").max_index == 12
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,16 @@ def test_space_by_name() -> None:
         ("blockqnn", {"max_index": "7"}, r"max_index from 2 to 128\. Received: '7'"),
         ("blockqnn", {"max_index": True}, r"max_index from 2 to 128\. Received: True"),
         ("blockqnn", {"input_anywhere": "no"}, r"input_anywhere true or false\. Received: 'no'"),
+        (
+            "blockqnn_fast",
+            {"depthwise": True},
+            r"options of .* among \['dilated', 'input_anywhere', 'max_index', 'self_attention', 'squeeze_.*: depth",
+        ),
+        ("blockqnn_fast", {"max_index": 0}, r"max_index from 2 to 128\. Received: 0"),
+        ("blockqnn_fast", {"input_anywhere": 1}, r"input_anywhere true or false\. Received: 1"),
+        ("blockqnn_fast", {"dilated": 1}, r"dilated true or false\. Received: 1"),
+        ("blockqnn_fast", {"squeeze_excitation": "yes"}, r"squeeze_excitation true or false\. Received: 'yes'"),
+        ("blockqnn_fast", {"self_attention": None}, r"self_attention true or false\. Received: None"),
     ],
 )
 def test_what_no_space_is_made_of(name: str, options: dict[str, Any], message: str) -> None:
