@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def say(text: str = "") -> None:
@@ -28,21 +29,30 @@ def error_console() -> Console:
 
 def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as a table that fits a terminal; a hash is shortened, numbers are rounded."""
-    from rich import box
+    output_console().print(table_of(columns, rows))
+
+
+def output_console() -> Console:
+    """The console for results; where they go to no terminal, lines may be long."""
     from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What `table` prints."""
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
     shown = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
         shown.add_column(column, justify="right" if numeric else "left", no_wrap=column not in ("failure", "changes"))
     for row in rows:
         shown.add_row(*[escape(_cell(column, row.get(column))) for column in columns])
-    console.print(shown)
+    return shown
 
 
 def _cell(column: str, value: Any) -> str:

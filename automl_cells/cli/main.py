@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automl_cells.cli import export, finetune, genotype, search, store, train, transfer, zoo
+from automl_cells.cli import export, finetune, genotype, search, store, train, transfer, trials, zoo
 from automl_cells.cli.console import printable
 from automl_cells.errors import AutoMLCellsError
 
@@ -39,8 +39,8 @@ def _main(
 
 
 app.command()(search.search)
-app.command()(search.trials)
-app.command()(search.best)
+app.command()(trials.trials)
+app.command()(trials.best)
 app.command()(genotype.show)
 app.command()(genotype.build)
 app.command()(train.train)

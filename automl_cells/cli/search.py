@@ -1,32 +1,29 @@
-"""`automl-cells search`, `trials`, `best`."""
+"""`automl-cells search`."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import error_console, say, table
+from automl_cells.cli.console import error_console, say
 from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
     from automl_cells.search.trials import Trial
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a search.")]
-
 
 def search(
     dataset: options.Data,
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    space: Annotated[str, typer.Option(help="Search space: blockqnn, nasnet, metaqnn.")] = "blockqnn",
+    space: Annotated[str, typer.Option(help="Search space: blockqnn, blockqnn_fast, nasnet, metaqnn.")] = "blockqnn",
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="Search strategy: q_learning, q_learning_metaqnn, q_learning_fast, ppo, evolution, random. "
+            help="Search strategy: q_learning, q_learning_metaqnn, q_learning_fast, ppo, evolution, local_search, "
+            "predictor_guided, random. "
             "[default: q_learning, for metaqnn q_learning_metaqnn]",
             show_default=False,
         ),
@@ -40,15 +37,55 @@ def search(
         int | None, typer.Option(metavar="MIB", help="Give a candidate up as failed above so many MiB.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Candidates trained at once.")] = 1,
-    executor: Annotated[str, typer.Option(help="processes, or serial (in this process).")] = "processes",
+    executor: Annotated[
+        str, typer.Option(help="processes, ray (on a cluster), or serial (in this process).")
+    ] = "processes",
+    workers_per_gpu: Annotated[
+        int | None,
+        typer.Option(help="Workers that share a GPU, for --executor processes. [default: 1]", show_default=False),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="A running Ray cluster, for --executor ray. [default: a Ray on this machine]",
+            show_default=False,
+        ),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="Cores of a worker, for --executor ray. [default: 1]", show_default=False),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="GPUs of a worker, also a part of one, for --executor ray. [default: 0]", show_default=False),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(help="How often a candidate whose worker died is tried again. [default: 2]", show_default=False),
+    ] = None,
     max_params: Annotated[
         int | None, typer.Option(help="Most trainable parameters of a candidate. [default: the template's]")
     ] = None,
     max_flops: Annotated[
         int | None, typer.Option(help="Most multiply-adds of a candidate. [default: the template's]")
     ] = None,
+    max_memory: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Most bytes of activations of a candidate alive at once.")
+    ] = None,
+    max_latency_ms: Annotated[
+        float | None,
+        typer.Option(metavar="MS", help="Longest latency of a candidate: one image, one core, ONNX Runtime."),
+    ] = None,
     reward: Annotated[
-        str | None, typer.Option(help="accuracy, blockqnn_early_stop. [default: that of the space's paper]")
+        str | None,
+        typer.Option(
+            help="accuracy, blockqnn_early_stop, latency_constrained, params_constrained, memory_constrained. "
+            "[default: that of the space's paper]"
+        ),
+    ] = None,
+    reward_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the reward, e.g. target_ms=2.")
     ] = None,
     template: options.Template = None,
     repeats: Annotated[
@@ -76,6 +113,30 @@ def search(
     strategy_option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Option of the strategy, e.g. alpha=0.1.")
     ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with what an earlier search in this space has learnt: Q-table, controller or predictor.",
+        ),
+    ] = None,
+    predictor_filter: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Let a predictor choose among N proposals of the strategy; 1: no. [default: 4 for blockqnn_fast]",
+            show_default=False,
+        ),
+    ] = None,
+    early_stopping: Annotated[
+        bool | None,
+        typer.Option(
+            "--early-stopping/--no-early-stopping",
+            help="Stop candidates whose learning curve says that they will not be the best. "
+            "[default: for blockqnn_fast]",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
@@ -101,6 +162,17 @@ def search(
                 trials=trials,
                 workers=workers,
                 executor=executor,
+                executor_options={
+                    name: value
+                    for name, value in (
+                        ("workers_per_gpu", workers_per_gpu),
+                        ("address", address),
+                        ("cpus_per_trial", cpus_per_trial),
+                        ("gpus_per_trial", gpus_per_trial),
+                        ("retries", retries),
+                    )
+                    if value is not None
+                },
                 template=template,
                 repeats=repeats,
                 filters=options.integers(filters, "--filters"),
@@ -108,11 +180,17 @@ def search(
                 protocol=protocol,
                 max_params=max_params,
                 max_flops=max_flops,
+                max_memory=max_memory,
+                max_latency_ms=max_latency_ms,
+                reward_options=options.assignments(reward_option, "--reward-option"),
                 seed=seed,
                 budget=options.duration(budget),
                 trial_time_limit=options.duration(trial_time_limit),
                 trial_memory_limit=None if trial_memory_limit is None else trial_memory_limit * 2**20,
                 resume=resume,
+                warm_start=warm_start,
+                predictor_filter=predictor_filter,
+                early_stopping=early_stopping,
                 space_options=options.assignments(space_option, "--space-option"),
                 strategy_options=options.assignments(strategy_option, "--strategy-option"),
                 observer=progress,
@@ -129,6 +207,7 @@ def search(
         raise AutoMLCellsError(f"Expected at least one candidate to succeed. Received: {failed} failures, see {out}")
     _draw(out, f"{strategy or defaults(space).strategy} on {without_folder(dataset)}, space {space}")
     _say_what_was_learnt(done)
+    _say_how_guesses_rank(done)
     best = result.best
     say(
         f"Best: trial {best.number}, reward {best.reward:.2f}, accuracy {best.metrics['accuracy']:.2f} %, "
@@ -151,6 +230,27 @@ def _say_what_was_learnt(done: list[Trial]) -> None:
         )
 
 
+def _say_how_guesses_rank(done: list[Trial]) -> None:
+    """How well the predictor, and the rule that stops trainings early, ranked what they had not seen."""
+    from automl_cells.report import ranking
+
+    stopped = [trial for trial in done if "stopped_after" in trial.details]
+    whole = [trial for trial in done if "stopped_after" not in trial.details]
+    found = ranking((trial.info.get("predicted"), trial.reward) for trial in whole)
+    if found is not None:
+        say(f"Predictor: rank correlation (Spearman) {found.correlation:.2f} with {found.size} rewards not seen yet.")
+    if stopped:
+        epochs = sum(trial.details["stopped_after"] for trial in stopped) / len(stopped)
+        say(f"Early stopping: {len(stopped)} of {len(done)} candidates, after {epochs:.1f} epochs on average.")
+    guesses = [(trial.details.get("guesses") or {}, trial.metrics.get("accuracy")) for trial in whole]
+    found = ranking((next(iter(known.values()), None), accuracy) for known, accuracy in guesses)
+    if found is not None:
+        say(
+            f"Learning curves: rank correlation (Spearman) {found.correlation:.2f} of the first guess with the "
+            f"accuracies of {found.size} candidates that were trained to their end."
+        )
+
+
 def _draw(run: Path, title: str) -> None:
     from automl_cells.report import CurvePoint, draw_search_curve
     from automl_cells.search import read_run
@@ -166,58 +266,3 @@ def _draw(run: Path, title: str) -> None:
         for trial in read_run(run)[1]
     ]
     draw_search_curve(points, run / "search_curve.svg", title)
-
-
-def trials(
-    run: Run,
-    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
-    sort: Annotated[str, typer.Option(help="A column: large numbers first, texts from a to z.")] = "trial",
-) -> None:
-    """List every candidate of a search with status, reward, metrics and hash."""
-    from automl_cells.search import read_run
-
-    if format not in ("table", "csv", "json"):
-        raise AutoMLCellsError(f"Expected --format table, csv or json. Received: {format}")
-    rows = [trial.to_row() for trial in read_run(run)[1]]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    if sort != "trial":
-        if rows and sort not in columns:
-            raise AutoMLCellsError(f"Expected --sort by one of {columns}. Received: {sort}")
-        rows.sort(key=lambda row: _sort_key(row.get(sort)))
-    match format:
-        case "json":
-            print(json.dumps(rows, indent=1))
-        case "csv":
-            import csv
-
-            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        case "table":
-            shown = [name for name in columns if name not in ("reference_flops", "train_accuracy")]
-            if all(row.get("failure") is None for row in rows):
-                shown = [name for name in shown if name != "failure"]
-            table(shown, rows)
-
-
-def _sort_key(value: float | str | None) -> tuple[int, float, str]:
-    """Large numbers first, then texts from a to z, then nothing."""
-    if isinstance(value, int | float):
-        return 0, -value, ""
-    return (2, 0, "") if value is None else (1, 0, value)
-
-
-def best(
-    run: Run,
-    out: Annotated[Path | None, typer.Option(help="Write the genotype to this file.")] = None,
-) -> None:
-    """Print (or write) the genotype of the largest reward."""
-    from automl_cells.cli.entries import best_of
-    from automl_cells.genotypes import dumps, write
-
-    genotype, origin = best_of(run)
-    if out is None:
-        print(dumps(genotype, origin), end="")
-    else:
-        write(genotype, out, origin)
-        say(f"Trial {origin['trial']}, reward {origin['reward']['value']:.2f}: {out}")

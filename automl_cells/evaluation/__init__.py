@@ -3,7 +3,7 @@
 from automl_cells.evaluation.base import Evaluation, Evaluator, from_spec
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
-from automl_cells.evaluation.rewards import REWARDS, reward
+from automl_cells.evaluation.rewards import REWARDS, metrics_needed, reward
 from automl_cells.evaluation.table import TableEvaluator
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ProxyProtocol",
     "TableEvaluator",
     "from_spec",
+    "metrics_needed",
     "proxy_protocol",
     "reward",
 ]

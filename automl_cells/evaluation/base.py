@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automl_cells.errors import SearchError, TemplateError
+from automl_cells.evaluation.early_stopping import StopRule
 from automl_cells.evaluation.limits import Limits
 from automl_cells.genotypes.base import Genotype
 
@@ -64,9 +65,12 @@ class Evaluator(ABC):
 
     Attributes:
         chance: accuracy of guessing in per cent, the reward floor: what a failed candidate earns.
+        stop_rule: when the next candidate's training is not worth going on with; set before each `evaluate`, for
+            evaluators that train.
     """
 
     chance: float
+    stop_rule: StopRule | None = None
 
     @abstractmethod
     def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:

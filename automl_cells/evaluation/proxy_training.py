@@ -24,33 +24,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl_cells.augmentation import check_steps
-from automl_cells.builder.cost import cost
-from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, from_document
 from automl_cells.datasets import Dataset, Preprocessing, load, stratified_split
-from automl_cells.errors import TemplateError
 from automl_cells.evaluation.base import Evaluation, Evaluator
+from automl_cells.evaluation.early_stopping import StopRule
+from automl_cells.evaluation.known_metrics import KnownMetrics
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.genotypes.base import Genotype
-from automl_cells.genotypes.block import BlockGenotype
-from automl_cells.genotypes.cell import Block as CellBlock
-from automl_cells.genotypes.cell import Cell, CellGenotype
-from automl_cells.genotypes.chain import ChainGenotype
 
 if TYPE_CHECKING:
     import keras
 
     from automl_cells.evaluation.steps.base import ProxyEngine
 
-# For each kind of template the genotype that multiply-adds are measured by: a convolution, 3×3, and for cells one of
-# each of their two inputs, so that no cell of the network is idle.
-_ONE_CONVOLUTION = Cell((CellBlock(0, 1, "conv_3x3", "conv_3x3", "add"),))
-_REFERENCES: dict[str, Genotype] = {
-    "block": BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)]),
-    "cell": CellGenotype(_ONE_CONVOLUTION, _ONE_CONVOLUTION),
-    "chain": ChainGenotype.from_text("C(64,1,1),SM"),  # a 3×3 one would not fit every image
-}
 _STATISTICS_BATCHES = 16
 _SAMPLE_BYTES = 2 * 1024**3  # of float32 images kept of a streamed data set, e.g. 3,566 of 224 × 224 pixels
 _SAMPLE_LEAST = 100  # images, however large they are
@@ -62,27 +49,35 @@ class ProxyTraining(Evaluator):
 
     Metrics: ``accuracy`` and ``train_accuracy`` (per cent), ``parameters`` (trainable), ``flops`` (multiply-adds),
     ``reference_flops`` (of the same network with one 3×3 convolution as its block; absent where a kind of template has
-    no such reference), ``density``.
+    no such reference), ``density``, ``memory`` (bytes, see `peak_memory`) and, if it is asked for, ``latency_ms`` (see
+    `evaluation.latency`), measured in the process that trains the candidate, before the training.
 
     Args:
         dataset: a data set, or the words that name one; only its training images are used.
         template: the frame of the proxy network, with the data's input shape and classes.
         protocol: how to train.
+        latency: whether to measure the latency of every candidate.
 
     Raises:
         SearchError: an unknown protocol.
         TrainingError: an augmentation that does not suit the size of the images.
     """
 
-    def __init__(self, dataset: Dataset | str, template: Template, protocol: str | ProxyProtocol = "blockqnn") -> None:
+    def __init__(
+        self,
+        dataset: Dataset | str,
+        template: Template,
+        protocol: str | ProxyProtocol = "blockqnn",
+        latency: bool = False,
+    ) -> None:
         self.dataset = load(dataset) if isinstance(dataset, str) else dataset
         self._dataset_words = dataset if isinstance(dataset, str) else None
         self.template = template
         self.protocol = proxy_protocol(protocol)
+        self.latency = latency
         check_steps(self.protocol.augmentation, *self.dataset.input_shape[:2])
         self.chance = 100.0 / self.dataset.classes
-        reference = _REFERENCES.get(getattr(template, "kind", "block"))
-        self._reference_flops = None if reference is None else cost(plan(reference, template)).flops
+        self._known = KnownMetrics(template)
         self._arrays: tuple[np.ndarray, ...] | None = None
 
     def spec(self) -> dict[str, Any]:
@@ -95,6 +90,7 @@ class ProxyTraining(Evaluator):
                 "dataset": self._dataset_words,
                 "template": self.template.model_dump(mode="json"),
                 "protocol": self.protocol.model_dump(mode="json"),
+                "latency": self.latency,
             },
         }
 
@@ -108,23 +104,12 @@ class ProxyTraining(Evaluator):
         self._split()
 
     def known(self, genotype: Genotype) -> dict[str, float]:
-        """Parameters, multiply-adds and density, from plan and graph."""
-        return self._known(genotype)
+        """Parameters, multiply-adds, memory and density, from plan and graph."""
+        return self._known.of(genotype)
 
     def allows(self, genotype: Genotype, limits: Limits) -> bool:
-        """As `Evaluator.allows`; a network that is far too large is not planned to its end."""
-        try:
-            return limits.allow(self._known(genotype, limits.max_params))
-        except TemplateError:  # too many parameters, or more layers than any network should have
-            return False
-
-    def _known(self, genotype: Genotype, max_params: int | None = None) -> dict[str, float]:
-        price = cost(plan(genotype, self.template, max_params=max_params))
-        known: dict[str, float] = {"parameters": price.parameters, "density": genotype.graph().density}
-        for name, flops in (("flops", price.flops), ("reference_flops", self._reference_flops)):
-            if flops is not None:
-                known[name] = flops
-        return known
+        """As `Evaluator.allows`; see `KnownMetrics.allow` for what it measures and raises."""
+        return self._known.allow(genotype, limits)
 
     def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
         """Build, train and measure one candidate; NaN or Inf in the loss ends it as failed."""
@@ -135,6 +120,8 @@ class ProxyTraining(Evaluator):
 
         start = time.perf_counter()
         metrics = self.known(genotype)
+        if self.latency:
+            metrics["latency_ms"] = self._known.latency_ms(genotype)
         keras.utils.set_random_seed(seed)
         model = build(
             genotype,
@@ -146,15 +133,19 @@ class ProxyTraining(Evaluator):
         x_train, y_train, x_validation, y_validation = self._split()
         engine = engine_class(keras.backend.backend())(model, x_train, y_train, self.protocol)
         run = _Run(model, engine, self.protocol, len(x_train), x_validation, y_validation, self.chance, seed)
-        failure = run.train()
-        if failure is None:
+        failure = run.train(self.stop_rule)
+        if run.stopped is not None:
+            metrics |= {"accuracy": run.stopped, "train_accuracy": run.train_accuracy}
+        elif failure is None:
             run.set_statistics()
             accuracy = run.validation_accuracy()
             failure = None if run.finite else "the outputs are not finite after the last epoch"
             if self.protocol.measure == "best":
                 accuracy = max(accuracy, *run.curve)
             metrics |= {"accuracy": accuracy, "train_accuracy": run.train_accuracy}
-        details = {"curve": run.curve, "restarts": run.restarts, "batch_size": run.batch}
+        details = {"curve": run.curve, "restarts": run.restarts, "batch_size": run.batch, "guesses": run.guesses}
+        if run.stopped is not None:
+            details["stopped_after"] = len(run.curve)
         del model, engine, run
         keras.backend.clear_session(free_memory=False)
         gc.collect()  # a functional model is full of cycles; left to itself the worker grows by tens of MB a candidate
@@ -186,9 +177,11 @@ def _in_memory(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return data.x_train[chosen], data.y_train[chosen]
 
 
-def from_arguments(dataset: str, template: Mapping[str, Any], protocol: Mapping[str, Any]) -> ProxyTraining:
+def from_arguments(
+    dataset: str, template: Mapping[str, Any], protocol: Mapping[str, Any], latency: bool = False
+) -> ProxyTraining:
     """The evaluator of `ProxyTraining.spec`'s arguments."""
-    return ProxyTraining(dataset, from_document(dict(template)), ProxyProtocol.model_validate(protocol))
+    return ProxyTraining(dataset, from_document(dict(template)), ProxyProtocol.model_validate(protocol), latency)
 
 
 class _Run:
@@ -216,12 +209,14 @@ class _Run:
         self.rng = np.random.default_rng(seed)
         self.batch = protocol.batch_for(images)
         self.curve: list[float] = []  # validation accuracy in per cent after each epoch
+        self.guesses: dict[str, float] = {}  # by number of epochs, what the rule guessed the last one to be
+        self.stopped: float | None = None  # the guess at which the training was stopped
         self.restarts = 0
         self.train_accuracy = 0.0
         self.finite = True  # whether the last validation gave finite logits only
 
-    def train(self) -> str | None:
-        """All epochs, with restarts; returns why the training failed, if it did."""
+    def train(self, rule: StopRule | None = None) -> str | None:
+        """All epochs, with restarts, or until `rule` has no hope; returns why the training failed, if it did."""
         fresh = self.model.get_weights()
         epoch = 0
         while epoch < self.protocol.epochs:
@@ -241,6 +236,11 @@ class _Run:
                 self.engine.reset()
                 self.curve.clear()
                 epoch = 0
+            elif rule is not None and (guess := rule.guess(self.curve)) is not None and epoch < self.protocol.epochs:
+                self.guesses[str(epoch)] = round(guess, 4)
+                if rule.hopeless(self.curve):
+                    self.stopped = guess
+                    return None
         return None
 
     def validation_accuracy(self) -> float:

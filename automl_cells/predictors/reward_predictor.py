@@ -8,8 +8,8 @@ the error as value found cells 0.15 to 0.2 points worse than ranks did.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from automl_cells.errors import StrategyError
 from automl_cells.genotypes import Genotype
@@ -36,20 +36,35 @@ class Guess(NamedTuple):
     improvement: np.ndarray
 
 
+class Tried(Protocol):
+    """What has a genotype."""
+
+    @property
+    def genotype(self) -> Genotype:
+        """The candidate."""
+        ...
+
+
 class RewardPredictor:
     """Made from genotypes that have been tried and their rewards.
 
     Args:
         genotypes: n distinct ones.
         rewards: n finite numbers, in per cent.
+        earlier: genotypes of an earlier search and their rewards there, on other data perhaps. They are ranked among
+            themselves; those that stand in `genotypes` too are left out.
 
     Raises:
         StrategyError: fewer than `LEAST` genotypes, or not a reward for each.
     """
 
-    def __init__(self, genotypes: Sequence[Genotype], rewards: Sequence[float]) -> None:
+    def __init__(
+        self,
+        genotypes: Sequence[Genotype],
+        rewards: Sequence[float],
+        earlier: Sequence[tuple[Genotype, float]] = (),
+    ) -> None:
         import numpy as np
-        from scipy.stats import norm, rankdata
 
         if len(genotypes) != len(rewards) or len(rewards) < LEAST:
             raise StrategyError(
@@ -57,11 +72,30 @@ class RewardPredictor:
                 f"Received: {len(genotypes)} and {len(rewards)}"
             )
         numbers = np.asarray(rewards, np.float64)
-        kept = _telling(numbers)
         self._sorted = np.sort(numbers)
-        quantiles = norm.ppf((rankdata(numbers) - 0.5) / len(numbers))
+        quantiles = _normal_quantiles(numbers)
         self._best = float(quantiles.max())
-        self._process = GaussianProcess([encode(genotypes[row]) for row in kept], quantiles[kept])
+        kept = _telling(numbers)
+        points = [encode(genotypes[row]) for row in kept]
+        values = list(quantiles[kept])
+        own = {genotype.hash for genotype in genotypes}
+        others = [(genotype, reward) for genotype, reward in earlier if genotype.hash not in own]
+        if others:
+            there = np.asarray([reward for _, reward in others], np.float64)
+            chosen = _telling(there)[: max(0, MOST - len(kept))]
+            points += [encode(others[row][0]) for row in chosen]
+            values += list(_normal_quantiles(there)[chosen])
+        self._process = GaussianProcess(points, values)
+
+    @classmethod
+    def of(cls, told: Iterable[tuple[Tried, float]], earlier: Iterable[tuple[Tried, float]] = ()) -> RewardPredictor:
+        """From what has a genotype (a proposal, a trial) and its reward."""
+        pairs = [(one.genotype, reward) for one, reward in told]
+        return cls(
+            [genotype for genotype, _ in pairs],
+            [reward for _, reward in pairs],
+            [(one.genotype, reward) for one, reward in earlier],
+        )
 
     def __call__(self, genotypes: Sequence[Genotype], pending: Sequence[Genotype] = ()) -> Guess:
         """What is believed of `genotypes` while the rewards of `pending` are still to come."""
@@ -76,6 +110,13 @@ class RewardPredictor:
         count = len(self._sorted)
         ranks = norm.cdf(mean) * count + 0.5  # 1 for the least
         return Guess(np.interp(ranks, np.arange(1, count + 1), self._sorted), improvement)
+
+
+def _normal_quantiles(rewards: np.ndarray) -> np.ndarray:
+    """For each reward of rank r among n the normal quantile of (r − ½) / n; equal ones share their mean rank."""
+    from scipy.stats import norm, rankdata
+
+    return norm.ppf((rankdata(rewards) - 0.5) / len(rewards))
 
 
 def _telling(rewards: np.ndarray) -> np.ndarray:

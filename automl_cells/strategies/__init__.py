@@ -11,6 +11,7 @@ from automl_cells.strategies.base import Proposal, Strategy
 from automl_cells.strategies.evolution import Evolution
 from automl_cells.strategies.local_search import LocalSearch
 from automl_cells.strategies.ppo import PPO
+from automl_cells.strategies.predictor_filter import PredictorFilter
 from automl_cells.strategies.predictor_guided import PredictorGuided
 from automl_cells.strategies.q_learning import QLearning
 from automl_cells.strategies.q_learning_variants import Fast, MetaQNN
@@ -25,6 +26,7 @@ __all__ = [
     "STRATEGIES",
     "Evolution",
     "LocalSearch",
+    "PredictorFilter",
     "PredictorGuided",
     "Proposal",
     "QLearning",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -69,6 +69,20 @@ class Strategy(ABC):
 
     def begun(self, proposal: Proposal) -> None:  # noqa: B027 (most strategies do not need to know)
         """`proposal` has become a trial: it is new, keeps the limits, and its reward will be told, late or never."""
+
+    def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
+        """Start from what an earlier search has found, on other data perhaps; called before anything is asked or told.
+
+        Args:
+            told: its proposals, legal in this space, and their rewards, in the order in which they came.
+
+        Raises:
+            StrategyError: this strategy keeps nothing that could be inherited.
+        """
+        raise StrategyError(
+            "Expected a strategy that can start from an earlier search (a Q-learning, ppo or predictor_guided). "
+            f"Received: {self.name}"
+        )
 
     @abstractmethod
     def tell(self, proposal: Proposal, reward: float) -> None:

@@ -40,6 +40,11 @@ class EpsilonSchedule:
             raise StrategyError(f"Expected phases (ε from 0 to 1, length above 0). Received: {pairs!r:.80}") from None
         return cls(phases)
 
+    def after_exploring(self) -> EpsilonSchedule:
+        """The schedule without its phases of ε = 1, if there are others: for who need not begin with nothing."""
+        rest = tuple(phase for phase in self.phases if phase[0] < 1)
+        return EpsilonSchedule(rest) if rest else self
+
     @property
     def length(self) -> float:
         """Sum of the lengths of the phases."""

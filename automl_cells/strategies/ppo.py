@@ -21,7 +21,7 @@ What the paper does not say, and what was chosen:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from automl_cells.errors import StrategyError
@@ -151,6 +151,13 @@ class PPO(Strategy):
         if len(self.pending) == self.batch:
             self._learn()
             self.pending = []
+
+    def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
+        """Start with the controller that the earlier search would have; the baseline follows the new rewards alone."""
+        for earlier, reward in told:
+            self.tell(earlier, reward)
+        self.pending = []
+        self.baseline = None
 
     def _learn(self) -> None:
         """`epochs` steps on the batch that is pending."""

@@ -13,7 +13,7 @@ mutations of the best ones that which an accuracy predictor finds most promising
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from automl_cells.errors import StrategyError
@@ -61,16 +61,23 @@ class PredictorGuided(Strategy):
         self.parents = parents
         self.tried: dict[str, tuple[Proposal, float]] = {}  # by hash, in the order in which the rewards came
         self.pending: dict[str, Proposal] = {}
-        self._predictor: RewardPredictor | None = None  # follows from `tried`
+        self.earlier: list[tuple[Proposal, float]] = []  # of the search that this one inherits from, the best first
+        self._predictor: RewardPredictor | None = None  # follows from `tried` and `earlier`
 
     def ask(self, rng: np.random.Generator, trial: int) -> Proposal:
-        """Random until `initial` rewards are known, then the most promising one of the pool that is acceptable."""
-        if len(self.tried) < self.initial:
+        """Random until `initial` rewards are known, then the most promising one of the pool that is acceptable.
+
+        After an earlier search nothing is random: the best of that one are tried until there is enough to compare.
+        """
+        if len(self.tried) < (LEAST if self.earlier else self.initial):
+            for told, _ in self.earlier:
+                known = self.tried.keys() | self.pending.keys()
+                if told.genotype.hash not in known and self.acceptable(told.genotype):
+                    return Proposal(told.genotype, told.decisions, {"earlier": True})
             return proposal(self.space, uniform_decisions(self.space, rng))
         pool = self._candidates(rng)
         if self._predictor is None:
-            genotypes, rewards = zip(*((told.genotype, reward) for told, reward in self.tried.values()), strict=True)
-            self._predictor = RewardPredictor(genotypes, rewards)
+            self._predictor = RewardPredictor.of(self.tried.values(), self.earlier)
         guess = self._predictor(pool, [waiting.genotype for waiting in self.pending.values()])
         for place in (-guess.improvement).argsort(kind="stable"):
             if self.acceptable(pool[place]):
@@ -79,9 +86,14 @@ class PredictorGuided(Strategy):
         return proposal(self.space, uniform_decisions(self.space, rng))
 
     def _candidates(self, rng: np.random.Generator) -> list[Genotype]:
-        """Distinct genotypes that have not been tried: mutations of the best, then random ones; at least one."""
-        best = sorted(self.tried.values(), key=lambda told: -told[1])[: self.parents]
+        """Distinct genotypes that have not been tried: mutations of the best, then random ones; at least one.
+
+        The best of an earlier search are among them.
+        """
+        best = sorted(self.tried.values(), key=_worst_last)[: self.parents]
         found: dict[str, Genotype] = {}
+        for told, _ in self.earlier[: self.parents]:
+            self._put(told.genotype, found)
         fresh = max(1, self.pool // _FRESH_SHARE)
         for _ in range(_TRIES * self.pool):
             if len(found) >= self.pool - fresh:
@@ -110,9 +122,16 @@ class PredictorGuided(Strategy):
         self.tried[proposal.genotype.hash] = (proposal, reward)
         self._predictor = None
 
+    def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
+        """Let the predictor know the earlier search; each search has ranks of its own."""
+        by_hash = {one.genotype.hash: (one, reward) for one, reward in told}
+        self.earlier = sorted(by_hash.values(), key=_worst_last)
+        self._predictor = None
+
     def state(self) -> dict[str, Any]:
-        """What has been tried with its rewards, and what is under way."""
+        """What has been tried with its rewards, here and in an earlier search, and what is under way."""
         return {
+            "earlier": [[list(told.decisions), reward] for told, reward in self.earlier],
             "tried": [[list(told.decisions), reward] for told, reward in self.tried.values()],
             "pending": [list(waiting.decisions) for waiting in self.pending.values()],
         }
@@ -125,13 +144,19 @@ class PredictorGuided(Strategy):
         """
         try:
             tried = [(self._again(decisions), number(reward)) for decisions, reward in state["tried"]]
+            earlier = [(self._again(decisions), number(reward)) for decisions, reward in state["earlier"]]
             pending = [self._again(decisions) for decisions in state["pending"]]
         except (KeyError, TypeError, ValueError) as error:
             raise StrategyError(f"Expected a state of predictor_guided. Received: {error!r}") from None
         self.tried = {told.genotype.hash: (told, reward) for told, reward in tried}
+        self.earlier = earlier
         self.pending = {waiting.genotype.hash: waiting for waiting in pending}
         self._predictor = None
 
     def _again(self, decisions: Any) -> Proposal:
         legal: tuple[Action, ...] = trajectory(decisions, self.space)
         return proposal(self.space, legal)
+
+
+def _worst_last(told: tuple[Proposal, float]) -> float:
+    return -told[1]

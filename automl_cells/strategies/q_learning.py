@@ -112,6 +112,16 @@ class QLearning(Strategy):
             for index in rng.integers(len(self.memory), size=self.replay):
                 self.update(*self.memory[index])
 
+    def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
+        """Start with the table that the earlier search would have, and without the phase of ε = 1.
+
+        Its replay memory is not kept: those rewards are not what the same genotypes earn here.
+        """
+        for earlier, reward in told:
+            self.tell(earlier, reward)
+        self.memory = []
+        self.epsilon = self.epsilon.after_exploring()
+
     def update(self, decisions: Sequence[Action], reward: float) -> None:
         """Teach one trajectory.
 

@@ -57,6 +57,13 @@ def refused(monkeypatch, capsys, *arguments: object) -> str:
         (["--space-option", "colour=3"], ["max_index", "Received: colour"]),
         (["--strategy-option", "alpha=7"], ["α", "alpha=7"]),
         (["--dataset", "npz:/nowhere/x.npz"], ["/nowhere/x.npz"]),
+        (["--reward", "latency_constrained"], ["target_ms, which the reward", "Received: no option"]),
+        (["--reward-option", "target_ms=2"], ["options of the reward blockqnn_early_stop", "Received: target_ms"]),
+        (["--max-latency-ms", "0"], ["max_latency_ms above 0"]),
+        (["--max-memory", "-1"], ["max_memory above 0"]),
+        (["--warm-start", "/nowhere"], ["a folder with a search in it", "/nowhere"]),
+        (["--predictor-filter", "0"], ["from 1 to 1000 proposals", "Received: 0"]),
+        (["--address", "127.0.0.1:6379"], ["options of the executor 'processes'", "Received: address"]),
     ],
 )
 def test_a_search_refuses(arguments, words, monkeypatch, capsys, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from automl_cells.builder import build, cost, plan, template
 from automl_cells.datasets import from_arrays, load
 from automl_cells.errors import TrainingError
-from automl_cells.evaluation import Limits, from_spec, proxy_protocol, proxy_training
+from automl_cells.evaluation import Limits, from_spec, known_metrics, proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.evaluation.rewards import blockqnn_early_stop
 from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
@@ -15,6 +15,17 @@ from automl_cells.genotypes import load as load_genotype
 
 CONV = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
 MIXED = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 2, 3, 0, 0), (3, 6, 0, 1, 2), (4, 7, 0, 0, 0)])
+OURS = BlockGenotype.from_codes(  # every operation that is not in table 1
+    [
+        (1, 8, 3, 0, 0),
+        (2, 9, 3, 1, 0),
+        (3, 10, 0, 2, 0),
+        (4, 11, 0, 3, 0),
+        (5, 8, 5, 4, 0),
+        (6, 5, 0, 1, 5),
+        (7, 7, 0, 0, 0),
+    ]
+)
 FRAME = template("cifar", repeats=1, filters=(8,), input_shape=(8, 8, 1), classes=10)
 SHORT = proxy_protocol("blockqnn", epochs=3, learning_rate=0.01)
 
@@ -50,7 +61,17 @@ def test_the_metrics_hold_what_was_known_before(digits, evaluation):
     assert set(evaluation.metrics) - set(known) == {"accuracy", "train_accuracy"}
 
 
-@pytest.mark.parametrize("genotype", [CONV, MIXED, load_genotype("block_qnn_s")], ids=["conv", "mixed", "block_qnn_s"])
+def test_a_block_of_separable_convolutions_and_attention_learns_digits_and_is_the_same_again(digits):
+    found = digits.evaluate(OURS, seed=5)
+    assert found.failure is None
+    assert found.metrics["accuracy"] > 40
+    again = digits.evaluate(OURS, seed=5)
+    assert (again.metrics, again.details) == (found.metrics, found.details)
+
+
+@pytest.mark.parametrize(
+    "genotype", [CONV, MIXED, OURS, load_genotype("block_qnn_s")], ids=["conv", "mixed", "ours", "block_qnn_s"]
+)
 def test_what_is_known_is_the_cost_of_the_plan_and_of_the_model(digits, genotype):
     expected = cost(plan(genotype, FRAME))
     known = digits.known(genotype)
@@ -72,8 +93,31 @@ def test_the_reference_is_the_same_network_with_one_convolution_a_block():
     assert blockqnn_early_stop({**known, "density": 1.0, "accuracy": 55.0}) == 55.0
 
 
+def test_latency_is_a_metric_if_it_is_asked_for_in_other_processes_too(monkeypatch):
+    def refused(*arguments, **options):
+        raise ArithmeticError("no training here")
+
+    monkeypatch.setattr("automl_cells.builder.build", refused)
+    seen = []
+    monkeypatch.setattr(known_metrics.KnownMetrics, "latency_ms", lambda known, genotype: seen.append(genotype) or 2.5)
+    for asked in (False, True):
+        training = from_spec(json.loads(json.dumps(ProxyTraining("digits", FRAME, SHORT, latency=asked).spec())))
+        assert training.latency is asked
+        with pytest.raises(ArithmeticError):
+            training.evaluate(CONV, seed=0)
+        assert seen == [CONV] * asked
+
+
+def test_the_latency_is_measured_before_the_training():
+    training = ProxyTraining("digits", FRAME, proxy_protocol(SHORT, epochs=1), latency=True)
+    found = training.evaluate(CONV, seed=0)
+    assert found.failure is None
+    assert set(found.metrics) == {*training.known(CONV), "latency_ms", "accuracy", "train_accuracy"}
+    assert 0 < found.metrics["latency_ms"] < 1000
+
+
 def test_without_a_reference_of_its_kind_a_template_has_no_reference_flops(monkeypatch):
-    monkeypatch.setattr(proxy_training, "_REFERENCES", {"cell": CONV})
+    monkeypatch.setattr(known_metrics, "_REFERENCES", {"cell": CONV})
     known = ProxyTraining("digits", FRAME).known(MIXED)
     assert known["flops"] == cost(plan(MIXED, FRAME)).flops
     assert "reference_flops" not in known

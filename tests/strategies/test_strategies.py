@@ -30,6 +30,7 @@ WHERE: dict[str, Space] = {
     "tree": Tree(),
     "blockqnn": space("blockqnn", max_index=6),
     "blockqnn, input anywhere": space("blockqnn", max_index=6, input_anywhere=True),
+    "blockqnn_fast": space("blockqnn_fast", max_index=6, dilated=True, squeeze_excitation=True, self_attention=True),
     "metaqnn": space("metaqnn", input_shape=(8, 8, 1), max_depth=6),
     "nasbench201": space("nasbench201"),
     "nasnet": space("nasnet", blocks=2),

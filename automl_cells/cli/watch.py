@@ -1,0 +1,95 @@
+"""`automl-cells trials RUN --watch`: the trials of a search while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl_cells.cli.console import printable, say
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from automl_cells.search.trials import Trial
+
+POLL_SECONDS = 2.0  # between two looks at the journal, which is read anew each time
+_BESIDE_ROWS = 6  # lines of a terminal that are not rows of the table: its head, the line below it, and the prompt
+
+Draw = Callable[["Sequence[Trial]", int], "RenderableType"]
+"""The trials, and how many rows fit → the table."""
+
+
+def watch(run: Path, draw: Draw, console: Console, poll: float = POLL_SECONDS) -> None:
+    """Follow a search until all its trials have their answers, or Ctrl-C.
+
+    The journal is only read, so the search does not notice. On a terminal the table is drawn again and again; elsewhere
+    one line is printed for every trial that has got its answer since the last look.
+
+    Args:
+        run: the folder of a search.
+        draw: makes the table.
+        console: of standard output.
+        poll: seconds between two looks.
+
+    Raises:
+        JournalError: no search in that folder, or its journal is damaged.
+    """
+    try:
+        if console.is_terminal:
+            _follow_on_terminal(run, draw, console, poll)
+        else:
+            _follow_on_pipe(run, poll)
+    except KeyboardInterrupt:  # this is how one stops to watch
+        return
+
+
+def _read(run: Path) -> tuple[list[Trial], int, bool]:
+    """All trials, how many there will be, and whether all have their answers."""
+    from automl_cells.search import read_run
+
+    settings, trials = read_run(run)
+    total = max(int(settings["trials"]), len(trials))
+    return trials, total, sum(trial.finished for trial in trials) >= total
+
+
+def _follow_on_terminal(run: Path, draw: Draw, console: Console, poll: float) -> None:
+    from rich.console import Group
+    from rich.live import Live
+
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            trials, total, ended = _read(run)
+            state = f"{sum(trial.finished for trial in trials)} of {total} finished"
+            line = state if ended else f"{state} · Ctrl-C stops watching, not the search"
+            live.update(Group(draw(trials, max(1, console.height - _BESIDE_ROWS)), line), refresh=True)
+            if ended:
+                return
+            time.sleep(poll)
+
+
+def _follow_on_pipe(run: Path, poll: float) -> None:
+    told: set[int] = set()
+    while True:
+        trials, total, ended = _read(run)
+        news = [trial for trial in trials if trial.finished and trial.number not in told]
+        for trial in sorted(news, key=lambda trial: (trial.ended or 0.0, trial.number)):
+            told.add(trial.number)
+            say(f"{len(told)}/{total}  {_line(trial)}")
+        if ended:
+            return
+        time.sleep(poll)
+
+
+def _line(trial: Trial) -> str:
+    """What came of one trial."""
+    if trial.status == "failed":
+        return printable(f"trial {trial.number} failed: {trial.failure}").replace("\n", " ")
+    parts = [f"trial {trial.number} done", f"reward {trial.reward or 0.0:.2f}"]
+    if "accuracy" in trial.metrics:
+        parts.append(f"accuracy {trial.metrics['accuracy']:.2f} %")
+    if "parameters" in trial.metrics:
+        parts.append(f"{trial.metrics['parameters']:,.0f} parameters")
+    parts.append(f"{trial.seconds or 0.0:.1f} s")
+    return " · ".join(parts)
