@@ -57,7 +57,7 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
-        "ray": ["ray>=2.40"],  # for the cluster executor, which comes in a later release
+        "ray": ["ray>=2.60"],  # the executor for clusters; Ray Core is enough
         "web": ["playwright>=1.45"],  # drives the Chromium in which the web page is tested
         "test": [
             "flask>=3.0",  # moto's server
@@ -70,6 +70,7 @@ setup(
             "pytest>=8.2",
             "pytest-cov>=5.0",
             "pytest-xdist>=3.6",
+            "ray>=2.60",  # the tests of the executor start it
             "ruff>=0.6",
             "s3fs>=2025.2",  # shelves at s3://
         ],

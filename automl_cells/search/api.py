@@ -15,16 +15,21 @@ from automl_cells.errors import SearchError
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
+from automl_cells.evaluation.rewards import metrics_needed
 from automl_cells.evaluation.rewards import reward as named_reward
 from automl_cells.genotypes import write
+from automl_cells.search import warm_start as warm
 from automl_cells.search.defaults import defaults
+from automl_cells.search.early_stopping import EarlyStopping
 from automl_cells.search.executors import check as check_executor
 from automl_cells.search.executors import executor as make_executor
 from automl_cells.search.journal import Journal
 from automl_cells.search.loop import Observer, SearchLoop
 from automl_cells.search.run_folder import opened
 from automl_cells.search.trials import Trial, best_trials
+from automl_cells.spaces import Space
 from automl_cells.spaces import space as make_space
+from automl_cells.strategies import PredictorFilter, PredictorGuided
 from automl_cells.strategies import strategy as make_strategy
 
 
@@ -62,8 +67,9 @@ def search(
     space: str = "blockqnn",
     strategy: str | None = None,
     trials: int = 24,
-    workers: int = 1,
+    workers: int | None = 1,
     executor: str = "processes",
+    executor_options: Mapping[str, Any] | None = None,
     template: str | Template | None = None,
     repeats: int | None = None,
     filters: Sequence[int] | None = None,
@@ -71,11 +77,17 @@ def search(
     protocol: str | ProxyProtocol | None = None,
     max_params: int | None = None,
     max_flops: int | None = None,
+    max_memory: int | None = None,
+    max_latency_ms: float | None = None,
+    reward_options: Mapping[str, Any] | None = None,
     seed: int = 0,
     budget: float | None = None,
     trial_time_limit: float | None = None,
     trial_memory_limit: int | None = None,
     resume: bool = False,
+    warm_start: str | Path | None = None,
+    predictor_filter: int | None = None,
+    early_stopping: bool | None = None,
     space_options: Mapping[str, Any] | None = None,
     strategy_options: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
@@ -90,8 +102,9 @@ def search(
         space: name of the search space.
         strategy: name of the search strategy; by default ``q_learning``, for ``metaqnn`` ``q_learning_metaqnn``.
         trials: how many distinct genotypes to train.
-        workers: how many to train at once.
-        executor: ``"processes"`` (workers of their own) or ``"serial"`` (in this process).
+        workers: how many to train at once; ``None``, for ``ray``, for as many as the cluster holds.
+        executor: ``"processes"`` (workers of their own), ``"ray"`` (on a cluster) or ``"serial"`` (in this process).
+        executor_options: options of `ProcessesExecutor` or `RayExecutor`, e.g. ``{"retries": 5}``.
         template: the frame of the proxy network, by default ``cifar``, for chains ``chain``; it gets the data's input
             shape and classes.
         repeats: N, blocks or normal cells a stage of the proxy network; by default 1. Not for chains, as the next.
@@ -101,12 +114,23 @@ def search(
             images without mirror images.
         max_params: most trainable parameters of the proxy network; by default the template's.
         max_flops: most multiply-adds of the proxy network; by default the template's.
+        max_memory: most bytes of activations of the proxy network that are alive at once, for one image.
+        max_latency_ms: longest latency of the proxy network for one image, in milliseconds of one core of this CPU,
+            measured with ONNX Runtime before a candidate is trained.
+        reward_options: options of the reward, e.g. ``{"target_ms": 2.0}`` for ``latency_constrained``.
         seed: of proposals and trainings.
         budget: seconds after which nothing new is started.
         trial_time_limit: seconds after which a candidate is given up as failed (``processes`` only).
         trial_memory_limit: bytes above which a candidate is given up as failed (``processes`` only).
         resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it; what a
             strategy scales to their number (ε, populations, mini-batches) is then that of the longer search.
+        warm_start: the run folder of an earlier search in the same space, on other data perhaps: its Q-table, its
+            controller or what its predictor knew is what this search begins with. Its trials are copied, so that
+            `resume` does not need it.
+        predictor_filter: proposals of the strategy among which a predictor of their rewards chooses, 1 for no choice;
+            by default 4 in ``blockqnn_fast``, where the strategy does not choose by a predictor itself, elsewhere 1.
+        early_stopping: whether a candidate is stopped when its learning curve says that it will not become the best
+            one, and earns what the curve promises; by default in ``blockqnn_fast`` only.
         space_options: options of the space.
         strategy_options: options of the strategy.
         observer: told of every change.
@@ -124,7 +148,7 @@ def search(
     for what, limit in (("trial_time_limit", trial_time_limit), ("trial_memory_limit", trial_memory_limit)):
         if limit is not None and not limit > 0:
             raise SearchError(f"Expected {what} above 0. Received: {limit}")
-    check_executor(executor, workers)
+    check_executor(executor, workers, set(executor_options or {}) - {"retries"})
     if isinstance(dataset, str):
         dataset = absolute(dataset)  # the run may be continued from another folder
     data = load(dataset) if isinstance(dataset, str) else dataset
@@ -142,12 +166,25 @@ def search(
         classes=data.classes,
     )
     limits = Limits(
-        frame.max_params if max_params is None else max_params, frame.max_flops if max_flops is None else max_flops
+        frame.max_params if max_params is None else max_params,
+        frame.max_flops if max_flops is None else max_flops,
+        max_memory,
+        max_latency_ms,
     )
     strategy = strategy or usual.strategy
     how = make_strategy(strategy, where, trials, seed, **(strategy_options or {}))
+    chosen_from = (
+        predictor_filter
+        if predictor_filter is not None
+        else 1
+        if isinstance(how, PredictorGuided)
+        else usual.predictor_filter
+    )
+    if chosen_from != 1:
+        how = PredictorFilter(how, chosen_from)
     reward = reward or usual.reward
-    reward_function = named_reward(reward)
+    reward_function = named_reward(reward, **(reward_options or {}))
+    latency = limits.max_latency_ms is not None or "latency_ms" in metrics_needed(reward)
     training = proxy_protocol(protocol or (usual.grey_protocol if data.input_shape[2] == 1 else usual.protocol))
     settings = {
         "space": {"name": space, "options": dict(space_options or {})},
@@ -156,15 +193,33 @@ def search(
         "template": frame.model_dump(mode="json"),
         "protocol": training.model_dump(mode="json"),
         "reward": reward,
-        "limits": {"max_params": limits.max_params, "max_flops": limits.max_flops},
+        "limits": limits.to_document(),
         "seed": seed,
         "trials": trials,
     }
-    ProxyTraining(data, frame, training)  # what does not suit the images is refused before anything is written
+    stops_early = usual.early_stopping if early_stopping is None else early_stopping
     folder = Path(out)
+    inherited = _inherited(warm_start, folder, where, resume)
+    if inherited is not None:
+        how.inherit(warm.told(inherited, where))  # refused by strategies that cannot, before anything is written
+    # Settings that are off are not named, so that runs of before they existed can be resumed.
+    for name, value, off in (
+        ("predictor_filter", chosen_from, 1),
+        ("early_stopping", stops_early, False),
+        ("reward_options", dict(reward_options or {}), {}),
+        ("warm_start", inherited and warm.digest(inherited), None),
+    ):
+        if value != off:
+            settings[name] = value
+    ProxyTraining(data, frame, training, latency)  # what does not suit the images is refused before anything is written
     with opened(folder, settings, resume) as journal:
-        evaluator = ProxyTraining(_words(dataset, folder), frame, training)
-        loop = SearchLoop(where, how, evaluator, reward_function, limits, journal, trials, seed, budget, observer)
+        if inherited is not None:
+            warm.keep(inherited, folder)
+        evaluator = ProxyTraining(_words(dataset, folder), frame, training, latency)
+        stopping = EarlyStopping(reward_function, training.epochs) if stops_early else None
+        loop = SearchLoop(
+            where, how, evaluator, reward_function, limits, journal, trials, seed, budget, observer, stopping
+        )
         with make_executor(
             executor,
             evaluator,
@@ -172,12 +227,19 @@ def search(
             time_limit=trial_time_limit,
             memory_limit=trial_memory_limit,
             logs=folder / "workers",
+            **(executor_options or {}),
         ) as running:
             found = loop.run(running)
         result = SearchResult(folder, tuple(found), time.monotonic() - start)
         if best_trials(found):
             write(result.best.genotype, folder / "best.json", provenance(journal, result.best, found))
     return result
+
+
+def _inherited(run: str | Path | None, folder: Path, space: Space, resume: bool) -> dict[str, Any] | None:
+    """What the search begins with: when it is resumed, what it began with."""
+    kept = warm.kept(folder) if resume else None
+    return kept if kept is not None or run is None else warm.read(run, space)
 
 
 def _check_names(options: Mapping[str, Any] | None, taken: Sequence[str], what: str, whose: str) -> None:
@@ -212,6 +274,7 @@ def provenance(
         "candidates": len(finished),
         "search_seconds": round(sum(other.seconds or 0.0 for other in finished), 1),
         "trial": trial.number,
-        "reward": {"name": settings["reward"], "value": trial.reward},
+        "reward": {"name": settings["reward"], "value": trial.reward}
+        | ({"options": settings["reward_options"]} if settings.get("reward_options") else {}),
         "metrics": dict(trial.metrics),
     }

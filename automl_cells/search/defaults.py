@@ -15,6 +15,8 @@ class Defaults(NamedTuple):
         repeats: N of the proxy network; ``None`` where nothing is repeated.
         filter_multiplier: scales the template's filters for the proxy network.
         strategy: name of the search strategy.
+        predictor_filter: proposals among which a predictor chooses, see `PredictorFilter`; 1 for none.
+        early_stopping: whether candidates are stopped that will not become the best, see `EarlyStopping`.
     """
 
     reward: str = "accuracy"
@@ -23,6 +25,8 @@ class Defaults(NamedTuple):
     repeats: int | None = 1
     filter_multiplier: float | None = 0.5
     strategy: str = "q_learning"
+    predictor_filter: int = 1
+    early_stopping: bool = False
 
 
 # BlockQNN does not say which network it searched with; one block a stage at half the template's filters (16/32/64 for
@@ -30,6 +34,7 @@ class Defaults(NamedTuple):
 # A chain is trained as it is; the space's own filter_multiplier makes chains smaller.
 _DEFAULTS = {
     "blockqnn": Defaults(reward="blockqnn_early_stop"),
+    "blockqnn_fast": Defaults(reward="blockqnn_early_stop", predictor_filter=4, early_stopping=True),
     "nasnet": Defaults(protocol="nasnet", grey_protocol="nasnet_no_flip", filter_multiplier=0.25),
     "metaqnn": Defaults(
         protocol="metaqnn",

@@ -7,7 +7,10 @@ Everything a search knows is in it. Resuming is reading it again from the first 
     done       metrics, reward, seconds
     failed     why, and the reward floor that the strategy was told
     repeat     a later proposal of the same genotype: its decisions and notes; it was told the stored reward
-    stale      the driver stopped before an answer came; the trial runs again on resume
+    stale      the driver stopped, or the worker was lost, before an answer came; the trial runs again
+
+Beside the events the journal keeps, of each trial that a worker process has at present, when that worker was last heard
+of: its lease. A running trial whose lease was not renewed of late has lost its worker, or the driver is gone.
 """
 
 from __future__ import annotations
@@ -21,21 +24,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from automl_cells.errors import JournalError
+from automl_cells.search.journal_schema import FORMAT, SCHEMA, VERSION, migrate
 
-FORMAT = "automl_cells/journal"
-VERSION = 1
 EVENTS = ("proposed", "running", "done", "failed", "repeat", "stale")
 
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE events (
-    number INTEGER PRIMARY KEY,
-    time REAL NOT NULL,
-    trial INTEGER NOT NULL,
-    event TEXT NOT NULL,
-    data TEXT NOT NULL
-);
-"""
+_RELEASES = ("done", "failed", "stale")  # events after which no worker has the trial
+
+LIVE_SECONDS = 60.0
+"""A worker that was heard of so long ago is taken to be alive: it signs every few seconds, busy machines are slow."""
+
+_RENEW_EVERY = 5.0  # seconds between two renewals of a lease that are written
 
 
 class Event(NamedTuple):
@@ -48,8 +46,23 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
+class Lease(NamedTuple):
+    """Who has a trial: number and process id of the worker, Unix time in seconds of its last sign of life."""
+
+    trial: int
+    worker: int
+    pid: int
+    renewed: float
+
+    def live(self, now: float | None = None) -> bool:
+        """Whether the worker was heard of within the last `LIVE_SECONDS`."""
+        return (time.time() if now is None else now) - self.renewed <= LIVE_SECONDS
+
+
 class Journal:
     """An open journal.
+
+    One of an earlier version becomes one of this version when it is opened to be written.
 
     Args:
         path: the SQLite file.
@@ -58,13 +71,15 @@ class Journal:
 
     Attributes:
         settings: what the search was started with.
+        version: of the tables, see `journal_schema`.
 
     Raises:
-        JournalError: the file cannot be made, opened or written, or is not a journal of this version.
+        JournalError: the file cannot be made, opened or written, or is not a journal of this version or an earlier one.
     """
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any] | None = None, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        self._renewed: dict[int, tuple[int, float]] = {}  # of each trial: process id, time.monotonic
         if settings is None and not self.path.is_file():
             raise JournalError(f"Expected the journal of a search. Received: {self.path} (no such file)")
         try:
@@ -74,8 +89,12 @@ class Journal:
         except (sqlite3.Error, OSError, ValueError) as error:
             raise self._error("open", error) from None
         try:
-            self.settings: dict[str, Any] = self._read_settings()  # first: what is no journal is left as it is
+            # First: what is no journal is left as it is.
+            self.settings, self.version = self._read_meta()
             if not read_only:
+                if self.version < VERSION:
+                    migrate(self._connection, self.version)
+                    self.version = VERSION
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=NORMAL")
         except JournalError:
@@ -91,12 +110,15 @@ class Journal:
             mode += "&immutable=1"  # nobody writes here, and SQLite cannot make the files it shares with a writer
         return f"{self.path.absolute().as_uri()}?mode={mode}"
 
-    def _read_settings(self) -> dict[str, Any]:
+    def _read_meta(self) -> tuple[dict[str, Any], int]:
         meta = {name: json.loads(value) for name, value in self._connection.execute("SELECT * FROM meta")}
-        if meta.get("format") != FORMAT or meta.get("version") != VERSION:
-            found = f"{meta.get('format')} version {meta.get('version')}"
-            raise JournalError(f"Expected {self.path} to be {FORMAT} version {VERSION}. Received: {found}")
-        return dict(meta["settings"])
+        version = meta.get("version")
+        if meta.get("format") != FORMAT or type(version) is not int or not 1 <= version <= VERSION:
+            expected = f"{FORMAT} of a version up to {VERSION}"
+            raise JournalError(
+                f"Expected {self.path} to be {expected}. Received: {meta.get('format')} version {version}"
+            )
+        return dict(meta["settings"]), version
 
     def _create(self, settings: Mapping[str, Any]) -> None:
         """Make the file beside its place and rename it, so that a journal without its schema never exists."""
@@ -107,12 +129,16 @@ class Journal:
             connection = sqlite3.connect(temporary)
             try:
                 with connection:
-                    connection.executescript(_SCHEMA)
+                    connection.execute("BEGIN")
+                    for statement in SCHEMA:
+                        connection.execute(statement)
                     meta = {"format": FORMAT, "version": VERSION, "settings": dict(settings), "created": time.time()}
                     rows = [(name, json.dumps(value)) for name, value in meta.items()]
                     connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
             finally:
                 connection.close()
+            for suffix in ("-wal", "-shm"):  # of an empty journal whose driver was killed: they belong to no other file
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -134,6 +160,54 @@ class Journal:
             )
         except sqlite3.Error as error:
             raise self._error("write", error) from None
+        if event in _RELEASES:
+            self._renewed.pop(trial, None)
+
+    def renew(self, trial: int, worker: int, pid: int) -> None:
+        """Note that a worker has a trial and is alive; what comes too soon after the last time is not written.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        known, when = self._renewed.get(trial, (None, 0.0))
+        now = time.monotonic()
+        if known == pid and now - when < _RENEW_EVERY:
+            return
+        try:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (trial, worker, pid, time.time())
+            )
+        except sqlite3.Error as error:
+            raise self._error("write", error) from None
+        self._renewed[trial] = (pid, now)
+
+    def leases(self) -> dict[int, Lease]:
+        """By trial, which workers have one at present; none in a journal of version 1.
+
+        Raises:
+            JournalError: the file is damaged.
+        """
+        if self.version < 2:
+            return {}
+        try:
+            return {row[0]: Lease(*row) for row in self._connection.execute("SELECT * FROM leases ORDER BY trial")}
+        except (sqlite3.Error, TypeError) as error:
+            raise self._error("read", error) from None
+
+    def check(self) -> None:
+        """Look at all of the file.
+
+        Raises:
+            JournalError: SQLite's ``PRAGMA integrity_check`` finds fault, or an event cannot be read.
+        """
+        try:
+            faults = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        except sqlite3.Error as error:
+            raise self._error("read", error) from None
+        if faults != ["ok"]:
+            raise self._error("read", ValueError(f"{faults[0]} (and {len(faults) - 1} more faults)"))
+        for _ in self.events():
+            pass
 
     def events(self) -> Iterator[Event]:
         """All events in the order in which they were written.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from automl_cells.evaluation.base import Evaluator
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.rewards import Reward
 from automl_cells.genotypes import Genotype, to_document
+from automl_cells.search.early_stopping import EarlyStopping
 from automl_cells.search.executors.base import Answer, Executor, Job
 from automl_cells.search.journal import Event, Journal
 from automl_cells.search.trials import Trial, decisions_from_json, proposed
@@ -56,6 +57,7 @@ class SearchLoop:
         seed: of the proposals and the trainings.
         budget: seconds after which nothing new is started; ``None`` for no limit.
         observer: told of every change.
+        early_stopping: which candidates need not be trained to their end.
     """
 
     space: Space
@@ -68,6 +70,7 @@ class SearchLoop:
     seed: int = 0
     budget: float | None = None
     observer: Observer | None = None
+    early_stopping: EarlyStopping | None = None
     _trials: list[Trial] = field(default_factory=list, init=False)
     _numbers: dict[str, int] = field(default_factory=dict, init=False)  # trial of each canonical hash
     _proposals: dict[int, Proposal] = field(default_factory=dict, init=False)  # of the trials under way
@@ -120,6 +123,7 @@ class SearchLoop:
         unfinished = [trial for trial in self._trials if not trial.finished]
         for trial in unfinished:
             self._note(trial.number, "stale")
+        executor.on_event = self._happened
         exhausted: SearchError | None = None
         try:
             while True:
@@ -146,6 +150,16 @@ class SearchLoop:
                 if not self._trials[number].finished:  # it may have come while its answer was being dealt with
                     self._note(number, "stale")
             raise
+        finally:
+            executor.on_event = None
+
+    def _happened(self, number: int, event: str, data: dict[str, Any]) -> None:
+        """Write down what the executor says of a trial under way, see `Executor.on_event`."""
+        if event == "lease":
+            self.journal.renew(number, **data)
+        else:
+            self._note(number, event, **data)
+            self._observe()
 
     def _spent(self, start: float) -> bool:
         return self.budget is not None and time.monotonic() - start >= self.budget
@@ -161,7 +175,10 @@ class SearchLoop:
         self._note(trial.number, "running")
         self._proposals[trial.number] = proposal
         seed = int(np.random.SeedSequence([self.seed, trial.number]).generate_state(1)[0] >> 1)
-        executor.submit(Job(trial.number, trial.genotype, seed))
+        rule = None
+        if self.early_stopping is not None:
+            rule = self.early_stopping.rule(self._trials, self.evaluator.known(trial.genotype))
+        executor.submit(Job(trial.number, trial.genotype, seed, rule))
         self._observe()
 
     def _propose(self) -> tuple[Trial, Proposal]:

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from automl_cells.errors import JournalError, SearchError
-from automl_cells.search.journal import Journal
+from automl_cells.search.journal import Journal, Lease
 from automl_cells.search.trials import Trial, trials_of
 
 JOURNAL = "journal.sqlite"
@@ -44,17 +44,13 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
     except OSError as error:
         raise JournalError(f"Expected a folder that can be written to. Received: {folder} ({error.strerror})") from None
     try:
-        if path.exists() and not _unused(path):
+        if path.exists() and (old := _settings_of_used(path)) is not None:
             if not resume:
                 raise SearchError(
                     f"Expected a folder without a search, or --resume to continue the one in it. Received: {folder}"
                 )
+            _compare(old, settings, folder)
             journal = Journal(path)
-            try:
-                _compare(journal.settings, settings, folder)
-            except SearchError:
-                journal.close()
-                raise
         else:
             journal = Journal(path, settings)
         with journal:
@@ -63,10 +59,13 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
         lock.release()
 
 
-def _unused(path: Path) -> bool:
-    """Whether a journal holds no event: a search that could not start leaves its folder free for another."""
-    with Journal(path) as journal:
-        return next(journal.events(), None) is None
+def _settings_of_used(path: Path) -> dict[str, Any] | None:
+    """The settings of a journal, which is only read; ``None`` of one without events.
+
+    A search that could not start leaves its folder free for another.
+    """
+    with Journal(path, read_only=True) as journal:
+        return None if next(journal.events(), None) is None else journal.settings
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,14 +85,28 @@ def _compare(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> No
             raise SearchError(f"Expected the settings of the search in {folder}: {name} {one!r}. Received: {other!r}")
 
 
+def read_leases(folder: str | Path) -> dict[int, Lease]:
+    """By trial, the workers that have one at present, also while the search runs; see `Lease.live`.
+
+    Raises:
+        JournalError: no search in that folder, or its journal is damaged.
+    """
+    with _reader(folder) as journal:
+        return journal.leases()
+
+
 def read_run(folder: str | Path) -> tuple[dict[str, Any], list[Trial]]:
     """The settings and the trials of a search, also while it runs.
 
     Raises:
         JournalError: no search in that folder, or its journal is damaged.
     """
+    with _reader(folder) as journal:
+        return journal.settings, trials_of(journal.events())
+
+
+def _reader(folder: str | Path) -> Journal:
     path = Path(folder) / JOURNAL
     if not path.is_file():
         raise JournalError(f"Expected a folder with a search in it ({JOURNAL}). Received: {folder}")
-    with Journal(path, read_only=True) as journal:
-        return journal.settings, trials_of(journal.events())
+    return Journal(path, read_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 
 import pytest
@@ -105,3 +107,14 @@ class ExecutorContract:
 
     def test_it_says_how_many_jobs_keep_it_busy(self, executor):
         assert executor.slots >= 1
+
+    def test_who_listens_hears_of_jobs_under_way_in_the_callers_thread(self, executor):
+        heard = []
+        executor.on_event = lambda trial, event, data: heard.append((threading.get_ident(), trial, event, data))
+        submitted = jobs(*[Behaviour.ANSWER] * 3)
+        assert [evaluation.failure for evaluation in answers(executor, submitted).values()] == [None] * 3
+        assert {thread for thread, *_ in heard} <= {threading.get_ident()}
+        assert {trial for _, trial, _, _ in heard} <= {0, 1, 2}
+        assert {event for _, _, event, _ in heard} <= {"lease", "stale", "running"}
+        assert all(json.loads(json.dumps(data)) == data for *_, data in heard)
+        assert all(isinstance(data[name], int) for *_, data in heard for name in ("worker", "pid"))

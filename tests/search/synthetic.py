@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import stat
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -84,13 +88,19 @@ class Behaviour(IntEnum):
     KILL = 9
     EXIT = 10
     GROW = 11
+    GARBAGE = 12
+    ANOTHERS_ANSWER = 13
+    KILL_ONCE = 14
+    STOP_ONCE = 15
+    LEAVE_A_CHILD = 16
+    CHILD_AND_HANG = 17
 
 
 class Behaving(Evaluator):
     """Behaves as the seed of the job says, see `Behaviour`.
 
     Args:
-        folder: where jobs that meet, and jobs that hang, leave word.
+        folder: where jobs that meet, that hang, or that do a thing once, leave word.
         factory: what its `spec` names.
     """
 
@@ -137,7 +147,33 @@ class Behaving(Evaluator):
                     time.sleep(0.01)
             case Behaviour.EXIT:
                 os._exit(3)
+            case Behaviour.GARBAGE:
+                write_to_pipes(b"\x00 no answer\n")
+                time.sleep(60)
+            case Behaviour.ANOTHERS_ANSWER:
+                write_to_pipes(b'{"trial": 77, "evaluation": {}}\n')
+                time.sleep(60)
+            case Behaviour.KILL_ONCE:
+                if self._first("kill"):
+                    os.kill(os.getpid(), signal.SIGKILL)
+            case Behaviour.STOP_ONCE:
+                if self._first("stop"):
+                    os.kill(os.getpid(), signal.SIGSTOP)
+            case Behaviour.LEAVE_A_CHILD:
+                subprocess.Popen(["sleep", "10"], pass_fds=pipes())
+                os._exit(4)
+            case Behaviour.CHILD_AND_HANG:
+                subprocess.Popen(["sleep", "10"], pass_fds=pipes())
+                time.sleep(60)
         return Evaluation(metrics, 0.25, details={**details, "end": time.time()})
+
+    def _first(self, what: str) -> bool:
+        """Whether no process has done this before."""
+        try:
+            (Path(self._folder or "") / what).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _meet(self, number: int) -> None:
         """Wait for another job: it comes only if both run at once."""
@@ -150,9 +186,32 @@ class Behaving(Evaluator):
             time.sleep(0.01)
 
 
+def write_to_pipes(line: bytes) -> None:
+    """Write to every pipe that this process has open besides the standard three, as a broken library may."""
+    for descriptor in pipes():
+        with contextlib.suppress(OSError):
+            os.write(descriptor, line)
+
+
+def pipes() -> list[int]:
+    """The pipes that this process has open besides the standard three."""
+    found = []
+    for descriptor in range(3, 30):
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                found.append(descriptor)
+    return found
+
+
 def refuse(folder: str | None) -> Evaluator:
     """A factory that fails."""
     raise RuntimeError("no accelerator today")
+
+
+def never(folder: str | None) -> Evaluator:
+    """A factory that does not end."""
+    while True:
+        time.sleep(0.1)
 
 
 class Line(Space):

@@ -2,11 +2,14 @@ import json
 import os
 import sqlite3
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from automl_cells.errors import JournalError
-from automl_cells.search.journal import EVENTS, Journal
+from automl_cells.search import journal as module
+from automl_cells.search import journal_schema
+from automl_cells.search.journal import EVENTS, Journal, Lease
 
 SETTINGS = {"space": {"name": "blockqnn", "options": {}}, "seed": 3}
 
@@ -142,7 +145,10 @@ FORMAT = ("format", '"automl_cells/journal"')
     ("meta", "message"),
     [
         ([], "Received: None version None$"),
-        ([FORMAT, ("version", "2"), ("settings", "{}")], "Received: automl_cells/journal version 2$"),
+        ([FORMAT, ("version", "3"), ("settings", "{}")], "version up to 2. Received: automl_cells/journal version 3$"),
+        ([FORMAT, ("version", "0"), ("settings", "{}")], "Received: automl_cells/journal version 0$"),
+        ([FORMAT, ("version", "true"), ("settings", "{}")], "Received: automl_cells/journal version True$"),
+        ([FORMAT, ("version", '"1"'), ("settings", "{}")], "Received: automl_cells/journal version 1$"),
         ([("format", '"other"'), ("version", "1")], "Received: other version 1$"),
         ([FORMAT, ("version", "1")], "Expected to open the journal .*'settings'"),
         ([("format", 5)], "Expected to open the journal"),
@@ -152,8 +158,9 @@ FORMAT = ("format", '"automl_cells/journal"')
 def test_another_database_or_version_is_refused_and_left_as_it_is(path, meta, message):
     other(path, meta)
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=message):
-        Journal(path)
+    for read_only in (False, True):
+        with pytest.raises(JournalError, match=message):
+            Journal(path, read_only=read_only)
     assert path.read_bytes() == before
 
 
@@ -205,3 +212,191 @@ def test_a_half_made_journal_of_a_driver_that_was_killed_does_no_harm(path):
     with Journal(path, SETTINGS) as journal:
         assert list(journal.events()) == []
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_truncated_file_is_reported_also_with_a_log_beside_it(path):
+    """What a killed driver leaves: the file and its write-ahead log, here with the file cut."""
+    with Journal(path, SETTINGS) as journal:
+        for trial in range(400):
+            journal.append(trial, "running", {"note": "x" * 40})
+        journal._connection.execute("PRAGMA wal_checkpoint")
+        journal.append(400, "running")
+        kept = {suffix: path.with_name(path.name + suffix).read_bytes() for suffix in ("", "-wal")}
+    kept[""] = kept[""][: len(kept[""]) // 2]
+    for suffix, content in kept.items():
+        path.with_name(path.name + suffix).write_bytes(content)
+    with pytest.raises(JournalError, match=r"Expected to (open|read) the journal"), Journal(path) as journal:
+        journal.check()
+
+
+def test_a_new_journal_does_not_take_over_the_log_of_another(path):
+    with Journal(path, SETTINGS) as journal:
+        journal.append(0, "running")
+        log = path.with_name(path.name + "-wal").read_bytes()
+    assert len(log) > 0
+    path.with_name(path.name + "-wal").write_bytes(log)
+    with Journal(path, {"other": True}) as journal:
+        assert list(journal.events()) == []
+        journal.append(5, "running")
+        journal.check()
+    with Journal(path) as journal:
+        assert journal.settings == {"other": True}
+        assert [event.trial for event in journal.events()] == [5]
+
+
+def test_a_sound_journal_passes_the_check_and_a_damaged_one_does_not(path):
+    content = filled(path).read_bytes()
+    with Journal(path) as journal:
+        journal.check()
+        journal._connection.execute("DELETE FROM events WHERE number = 7")
+        with pytest.raises(JournalError, match="event 8 where 7 should be"):
+            journal.check()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + b"\xff" * 4096 + content[middle + 4096 :])
+    with Journal(path) as journal, pytest.raises(JournalError, match="Expected to read the journal"):
+        journal.check()
+
+
+def test_a_folder_in_its_place_is_no_journal(path):
+    path.mkdir()
+    with pytest.raises(JournalError, match="Expected to open the journal"):
+        Journal(path, SETTINGS)
+    with pytest.raises(JournalError, match="no such file"):
+        Journal(path)
+
+
+class TestLeases:
+    def test_readers_see_who_has_which_trial(self, path, journal):
+        before = time.time()
+        journal.renew(3, 0, 111)
+        journal.renew(4, 1, 222)
+        with Journal(path, read_only=True) as reader:
+            leases = reader.leases()
+            assert {trial: lease[:3] for trial, lease in leases.items()} == {3: (3, 0, 111), 4: (4, 1, 222)}
+            assert all(before <= lease.renewed <= time.time() for lease in leases.values())
+            with pytest.raises(JournalError, match=r"Expected to write the journal .*readonly"):
+                reader.renew(3, 0, 333)
+        assert list(journal.events()) == []
+
+    def test_a_lease_is_live_for_a_minute(self):
+        lease = Lease(0, 0, 1, 1000.0)
+        assert [lease.live(now) for now in (1000.0, 1059.0, 1061.0)] == [True, True, False]
+        assert Lease(0, 0, 1, time.time()).live()
+        assert not lease.live()
+
+    def test_renewals_are_written_only_now_and_then_and_another_worker_at_once(self, journal, monkeypatch):
+        clock = [1000.0]
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], time=lambda: clock[0]))
+        seen = []
+        for now, pid in ((1000.0, 1), (1004.9, 1), (1005.0, 1), (1006.0, 2), (1007.0, 2)):
+            clock[0] = now
+            journal.renew(0, 0, pid)
+            seen.append(journal.leases()[0][2:])
+        assert seen == [(1, 1000.0), (1, 1000.0), (1, 1005.0), (2, 1006.0), (2, 1006.0)]
+
+    @pytest.mark.parametrize("event", ["done", "failed", "stale"])
+    def test_who_has_its_answer_or_waits_for_a_worker_has_none(self, path, journal, event):
+        journal.renew(0, 0, 111)
+        journal.renew(1, 1, 222)
+        journal.append(0, event)
+        assert list(journal.leases()) == [1]
+        journal.renew(0, 0, 111)  # at once, the same worker or not
+        assert list(journal.leases()) == [0, 1]
+        journal.close()
+        with Journal(path) as again:  # of a driver that was killed: they go when the trials are stale
+            assert list(again.leases()) == [0, 1]
+            again.append(0, "stale")
+            again.append(1, "stale")
+            assert again.leases() == {}
+
+    @pytest.mark.parametrize("event", ["proposed", "running", "repeat"])
+    def test_other_events_leave_them_alone(self, journal, event):
+        journal.renew(0, 0, 111)
+        journal.append(0, event)
+        assert list(journal.leases()) == [0]
+
+    def test_a_damaged_table_is_reported(self, journal):
+        journal._connection.execute("DROP TABLE leases")
+        with pytest.raises(JournalError, match="Expected to read the journal"):
+            journal.leases()
+        with pytest.raises(JournalError, match="Expected to write the journal"):
+            journal.renew(0, 0, 1)
+
+
+VERSION_1 = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    trial INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+INSERT INTO meta VALUES ('format', '"automl_cells/journal"'), ('version', '1'), ('created', '1750000000.5');
+INSERT INTO meta VALUES ('settings', '{"space": {"name": "blockqnn", "options": {}}, "seed": 3}');
+INSERT INTO events VALUES (1, 1750000001.0, 0, 'running', '{}');
+INSERT INTO events VALUES (2, 1750000002.0, 0, 'stale', '{}');
+"""
+
+
+@pytest.fixture
+def version_1(path):
+    """A journal as version 1 made it, in the mode in which it was written."""
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    return path
+
+
+class TestMigration:
+    def test_a_journal_of_version_1_becomes_one_of_this_version_and_goes_on(self, version_1):
+        with Journal(version_1) as journal:
+            assert (journal.version, journal.settings) == (2, SETTINGS)
+            journal.append(0, "running")
+            journal.renew(0, 0, 5)
+            journal.append(0, "done")
+            assert journal.leases() == {}
+            journal.check()
+        with Journal(version_1) as again:
+            assert again.version == 2
+            events = list(again.events())
+            assert [event.event for event in events] == ["running", "stale", "running", "done"]
+            assert events[1].time == 1750000002.0
+            (created,) = again._connection.execute("SELECT value FROM meta WHERE name = 'created'").fetchone()
+            assert created == "1750000000.5"
+
+    def test_its_tables_are_those_of_a_new_journal(self, version_1, tmp_path):
+        def tables(journal):
+            return sorted(journal._connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL"))
+
+        def plain(rows):
+            return [(kind, name, " ".join(sql.split())) for kind, name, sql in rows]
+
+        with Journal(version_1) as old, Journal(tmp_path / "new.sqlite", SETTINGS) as new:
+            assert plain(tables(old)) == plain(tables(new))
+
+    def test_who_only_reads_leaves_it_as_it_is(self, version_1):
+        before = version_1.read_bytes()
+        with Journal(version_1, read_only=True) as reader:
+            assert (reader.version, reader.settings, reader.leases()) == (1, SETTINGS, {})
+            assert [event.event for event in reader.events()] == ["running", "stale"]
+            reader.check()
+        assert version_1.read_bytes() == before
+
+    def test_it_can_be_read_while_it_becomes_a_new_one(self, version_1):
+        with Journal(version_1, read_only=True) as reader, Journal(version_1) as journal:
+            journal.append(0, "running")
+            assert len(list(reader.events())) == 3
+
+    def test_a_migration_that_fails_leaves_nothing_behind(self, version_1, monkeypatch):
+        connection = sqlite3.connect(version_1)
+        before = list(connection.iterdump())
+        monkeypatch.setitem(journal_schema._MIGRATIONS, 1, (*journal_schema._MIGRATIONS[1], "INSERT INTO nowhere"))
+        with pytest.raises(JournalError, match=r"Expected to open the journal .*Received: "):
+            Journal(version_1)
+        assert list(connection.iterdump()) == before
+        connection.close()
+        monkeypatch.undo()
+        with Journal(version_1) as journal:
+            assert journal.version == 2

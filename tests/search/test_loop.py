@@ -352,3 +352,52 @@ def test_a_strategy_can_ask_whether_a_genotype_keeps_the_limits(journal):
     strategy = Random(Line(6), 1)
     search_loop(journal, Instant(), strategy, 1, limits=Limits(max_params=300))
     assert [strategy.acceptable(block(layers)) for layers in range(5)] == [True, True, True, False, False]
+
+
+class Losing(SerialExecutor):
+    """Loses its worker once in every job, and says so."""
+
+    def __init__(self, evaluator, journal):
+        super().__init__(evaluator)
+        self.journal, self.seen = journal, []
+
+    def next_result(self, timeout=None):
+        if self._jobs:
+            trial = self._jobs[0].trial
+            for event, data in (
+                ("lease", {"worker": 0, "pid": 11}),
+                ("stale", {"why": "the worker died", "worker": 0, "pid": 11}),
+                ("running", {"retry": 1, "worker": 1, "pid": 22}),
+                ("lease", {"worker": 1, "pid": 22}),
+            ):
+                self.on_event(trial, event, data)
+                self.seen.append((event, {key: lease[1:3] for key, lease in self.journal.leases().items()}))
+        return super().next_result(timeout)
+
+
+def test_the_journal_has_what_happens_to_a_trial_under_way(journal):
+    evaluator = Instant()
+    executor = Losing(evaluator, journal)
+    trials = search_loop(journal, evaluator, Told(Line(9)), 2).run(executor)
+    assert [trial.status for trial in trials] == ["done", "done"]
+    assert executor.on_event is None
+    kinds = ["proposed", "running", "stale", "running", "done"]
+    events = list(journal.events())
+    assert [(event.trial, event.event) for event in events] == [(trial, kind) for trial in (0, 1) for kind in kinds]
+    assert events[2].data == {"why": "the worker died", "worker": 0, "pid": 11}
+    assert events[3].data == {"retry": 1, "worker": 1, "pid": 22}
+    assert executor.seen[:4] == [
+        ("lease", {0: (0, 11)}),
+        ("stale", {}),
+        ("running", {}),
+        ("lease", {0: (1, 22)}),
+    ]
+    assert journal.leases() == {}
+
+
+def test_nobody_is_heard_after_an_error(journal):
+    evaluator = Instant()
+    executor = SerialExecutor(evaluator)
+    with pytest.raises(SearchError):
+        search_loop(journal, evaluator, Told(Line(9)), 2, limits=Limits(max_params=1)).run(executor)
+    assert executor.on_event is None

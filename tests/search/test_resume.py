@@ -11,7 +11,7 @@ from automl_cells.evaluation import Limits
 from automl_cells.search import read_run
 from automl_cells.search.executors import SerialExecutor
 from automl_cells.search.journal import Journal
-from automl_cells.search.run_folder import JOURNAL
+from automl_cells.search.run_folder import JOURNAL, read_leases
 from automl_cells.search.trials import trials_of
 from automl_cells.spaces import BlockQNN
 from automl_cells.strategies import QLearning, Random
@@ -112,6 +112,9 @@ def test_a_killed_driver_leaves_no_workers_and_its_search_goes_on(tmp_path):
     finished = {trial.genotype.hash for trial in trials if trial.finished}
     assert settings == {"of": "a test", "trials": 9}
     assert 3 <= len(finished) < 9
+    left = read_leases(folder)  # the driver could take none back
+    assert {trial.number for trial in trials if trial.status == "running"} >= set(left)
+    assert {lease.pid for lease in left.values()} <= {pid for pid, _ in begun}
 
     drive(str(folder), trials=9, seconds=0.0, resume=True)
     _, trials = read_run(folder)
@@ -119,6 +122,8 @@ def test_a_killed_driver_leaves_no_workers_and_its_search_goes_on(tmp_path):
     assert len({trial.genotype.hash for trial in trials}) == 9
     with Journal(folder / JOURNAL, read_only=True) as journal:
         assert sorted(event.trial for event in journal.events() if event.event == "done") == list(range(9))
+        journal.check()
+        assert journal.leases() == {}
     again = [hash for _, hash in calls(folder)[len(begun) :]]
     assert len(again) == len(set(again)) == 9 - len(finished)
     assert not finished & set(again)

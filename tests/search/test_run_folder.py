@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -6,8 +7,8 @@ import pytest
 
 from automl_cells.errors import JournalError, SearchError
 from automl_cells.search import read_run
-from automl_cells.search.executors import SerialExecutor
-from automl_cells.search.run_folder import opened
+from automl_cells.search.executors import ProcessesExecutor, SerialExecutor
+from automl_cells.search.run_folder import opened, read_leases
 from tests.search.synthetic import Instant, Line, Told, search_loop
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def test_settings_that_json_cannot_hold_are_refused_before_anything_is_made(tmp_
 def test_a_second_driver_is_refused_also_in_another_process(run):
     message = "Expected no other search to be running in"
     code = f"""
-from automl_cells.search.run_folder import opened
+from automl_cells.search.run_folder import opened, read_leases
 try:
     with opened({str(run)!r}, {SETTINGS!r}, True):
         print("let in")
@@ -135,3 +136,54 @@ def test_no_search_there(tmp_path):
     with pytest.raises(JournalError, match=r"with a search in it \(journal\.sqlite\)\. Received: .*$"):
         read_run(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_which_trial_can_be_read_while_it_runs(run):
+    with opened(run, SETTINGS, True) as journal:
+        journal.renew(1, 0, 4711)
+        assert {trial: lease.pid for trial, lease in read_leases(run).items()} == {1: 4711}
+    with pytest.raises(JournalError, match=r"with a search in it \(journal\.sqlite\)\. Received: .*$"):
+        read_leases(run.parent)
+
+
+def test_the_workers_of_a_running_search_are_live(tmp_path):
+    class Watcher:
+        def __init__(self):
+            self.seen = []
+
+        def update(self, trials, running):
+            self.seen += [(lease, trials[lease.trial].status, lease.live()) for lease in read_leases(tmp_path).values()]
+
+    watcher, evaluator = Watcher(), Instant(seconds=0.1)
+    with opened(tmp_path, SETTINGS, False) as journal, ProcessesExecutor(evaluator, 2) as executor:
+        pids = {worker.pid for worker in executor._workers}
+        search_loop(journal, evaluator, Told(Line(9)), 8, observer=watcher).run(executor)
+    assert len(watcher.seen) > 0
+    for lease, status, live in watcher.seen:
+        assert lease.pid in pids
+        assert lease.worker in (0, 1)
+        assert (status, live) == ("running", True)
+    assert read_leases(tmp_path) == {}
+
+
+def test_who_may_not_go_on_with_a_search_does_not_change_its_journal(run):
+    connection = sqlite3.connect(run / "journal.sqlite")
+    with connection:
+        connection.execute("DROP TRIGGER released")
+        connection.execute("DROP TABLE leases")
+        connection.execute("UPDATE meta SET value = '1' WHERE name = 'version'")
+    connection.close()
+    before = (run / "journal.sqlite").read_bytes()
+    for settings, resume in ((SETTINGS, False), ({**SETTINGS, "seed": 1}, True)):
+        with pytest.raises(SearchError), opened(run, settings, resume):
+            pass
+        assert (run / "journal.sqlite").read_bytes() == before
+    assert len(read_run(run)[1]) == 2
+    with opened(run, SETTINGS, True) as journal:
+        assert journal.version == 2
+
+
+def test_a_search_that_never_began_leaves_its_folder_to_another(tmp_path):
+    for seed in (0, 1):
+        with opened(tmp_path, {**SETTINGS, "seed": seed}, False) as journal:
+            assert journal.settings["seed"] == seed

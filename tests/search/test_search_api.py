@@ -174,7 +174,7 @@ def test_limits_reach_the_search(tmp_path, monkeypatch):
         ({"budget": math.nan}, SearchError, r"above 0 seconds\. Received: nan$"),
         ({"workers": 0}, SearchError, r"at least one worker\. Received: 0$"),
         ({"workers": 2, "executor": "serial"}, SearchError, r"one worker .*Received: 2$"),
-        ({"executor": "threads"}, SearchError, r"among \['processes', 'serial'\]\. Received: threads$"),
+        ({"executor": "threads"}, SearchError, r"among \['processes', 'ray', 'serial'\]\. Received: threads$"),
         ({"space": "atlantis"}, SpaceError, "Received: atlantis$"),
         ({"space_options": {"depth": 3}}, SpaceError, "Received: depth$"),
         ({"space_options": {"max_index": 1}}, SpaceError, "Received: 1$"),

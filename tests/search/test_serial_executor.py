@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from automl_cells.errors import SearchError
@@ -38,7 +41,9 @@ def test_executors_have_names(tmp_path):
 @pytest.mark.parametrize(
     ("name", "workers", "message"),
     [
-        ("threads", 1, r"among \['processes', 'serial'\]\. Received: threads$"),
+        ("threads", 1, r"among \['processes', 'ray', 'serial'\]\. Received: threads$"),
+        ("processes", None, r"at least one worker\. Received: None$"),
+        ("ray", 0, r"at least one worker\. Received: 0$"),
         ("serial", 2, r"one worker for the executor 'serial'\. Received: 2$"),
         ("processes", 0, r"at least one worker\. Received: 0$"),
         ("processes", "2", r"at least one worker\. Received: '2'$"),
@@ -47,3 +52,52 @@ def test_executors_have_names(tmp_path):
 def test_what_no_executor_takes(name, workers, message):
     with pytest.raises(SearchError, match=message):
         executor(name, Behaving(), workers)
+
+
+def test_options_reach_their_executor():
+    options = {
+        "retries": 5,
+        "recycle_above": 7,
+        "recycle_after": 3,
+        "lease": 9.0,
+        "time_limit": 2.0,
+        "workers_per_gpu": None,
+    }
+    with executor("processes", Behaving(), 1, **options) as found:
+        assert {name: getattr(found, f"_{name}") for name in options} == options
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("serial", r"options of the executor 'serial' among \[\]\. Received: lease$"),
+        ("ray", r"'ray' among \['address', 'cpus_per_trial', 'gpus_per_trial', 'recycle_after'\]\. Received: lease$"),
+    ],
+)
+def test_an_option_of_another_executor_is_refused_unless_it_is_not_set(name, message):
+    with pytest.raises(SearchError, match=message):
+        executor(name, Behaving(), 1, lease=3.0)
+    with executor("serial", Behaving(), 1, lease=None) as found:
+        assert isinstance(found, SerialExecutor)
+
+
+def test_ray_is_imported_when_it_is_asked_for(monkeypatch, tmp_path):
+    class Ray(SerialExecutor):
+        def __init__(self, evaluator, workers, **options):
+            super().__init__(evaluator)
+            self.arguments = (workers, options)
+
+    monkeypatch.setitem(sys.modules, "automl_cells.search.executors.ray", SimpleNamespace(RayExecutor=Ray))
+    found = executor("ray", Behaving(), None, address="127.0.0.1:6379", gpus_per_trial=0.5, logs=tmp_path, retries=1)
+    assert isinstance(found, Ray)
+    assert found.arguments == (
+        None,
+        {
+            "time_limit": None,
+            "memory_limit": None,
+            "logs": tmp_path,
+            "retries": 1,
+            "address": "127.0.0.1:6379",
+            "gpus_per_trial": 0.5,
+        },
+    )

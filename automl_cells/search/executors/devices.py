@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+GPU_MEMORY = "AUTOML_CELLS_GPU_MEMORY"
+"""MiB of a GPU's memory that a TensorFlow worker may take: `limit_gpu_memory` reads it there."""
+
 _DRIVER = Path("/proc/driver/nvidia/gpus")
+_USABLE = 0.9  # of a GPU's memory; the contexts of the processes that share it take the rest
 
 
 def visible_gpus() -> list[str]:
@@ -15,6 +20,16 @@ def visible_gpus() -> list[str]:
     if chosen is not None:
         return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
     return [str(number) for number, _ in enumerate(_DRIVER.iterdir())] if _DRIVER.is_dir() else []
+
+
+def gpu_memory() -> int | None:
+    """Memory in MiB of this machine's smallest GPU; ``None`` where ``nvidia-smi`` does not say."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return min(int(line) for line in done.stdout.split("\n") if line.strip())
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 def available_cpus() -> int:
@@ -30,12 +45,21 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def worker_environment(worker: int, workers: int) -> dict[str, str]:
+def worker_environment(
+    worker: int, workers: int, workers_per_gpu: int | None = None, memory: int | None = None
+) -> dict[str, str]:
     """The environment of worker number `worker` of `workers`.
 
     The cores are shared out, so that workers do not fight over them; GPUs go round, and no worker takes a GPU's memory
     before it needs it. Operations are deterministic, so that the same seed gives the same accuracy, and TensorFlow
     keeps its start-up notes to itself. Keras has the backend that it has here, however that was chosen.
+
+    Args:
+        worker: number of the worker, from 0.
+        workers: how many there are.
+        workers_per_gpu: how many share a GPU, each of which may take that part of nine tenths of its memory; ``None``
+            leaves memory to those who come first.
+        memory: MiB of a GPU, which TensorFlow's limit is counted from; ``None`` gives it none. JAX's is a fraction.
     """
     threads = str(max(1, available_cpus() // workers))
     environment = {
@@ -54,4 +78,28 @@ def worker_environment(worker: int, workers: int) -> dict[str, str]:
         environment["KERAS_BACKEND"] = keras.config.backend()
     if gpus := visible_gpus():
         environment["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+        if workers_per_gpu is not None:
+            environment.pop("XLA_CLIENT_MEM_FRACTION", None)  # JAX takes only one of its two names for it
+            environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_USABLE / workers_per_gpu:.3f}"
+            if memory is not None:
+                environment[GPU_MEMORY] = str(int(_USABLE * memory / workers_per_gpu))
     return environment
+
+
+def limit_gpu_memory() -> None:
+    """Keep TensorFlow to the MiB of each GPU that the environment names; to be called before it touches a GPU.
+
+    Does nothing where the environment names none, and under the other backends of Keras: JAX has a variable of its
+    own for it, and torch takes memory as it needs it.
+    """
+    if GPU_MEMORY not in os.environ:
+        return
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    limit = tf.config.LogicalDeviceConfiguration(memory_limit=int(os.environ[GPU_MEMORY]))
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.set_logical_device_configuration(gpu, [limit])

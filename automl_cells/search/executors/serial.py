@@ -46,6 +46,7 @@ class SerialExecutor(Executor):
 def guarded_evaluation(evaluator: Evaluator, job: Job) -> Evaluation:
     """Evaluate; an exception, or an answer that JSON cannot hold, becomes a failed evaluation."""
     start = time.perf_counter()
+    evaluator.stop_rule = job.rule
     try:
         evaluation = Evaluation.from_document(evaluator.evaluate(job.genotype, job.seed).to_document())
         plain = json.dumps(evaluation.to_document(), allow_nan=False)  # the journal keeps JSON

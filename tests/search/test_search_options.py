@@ -1,0 +1,70 @@
+"""What a whole search can be told beyond the papers: a warm start, a predictor in front, early stopping."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+
+from automl_cells.errors import SearchError, StrategyError
+from automl_cells.search import read_run, search, warm_start
+from tests.search.test_search_api import TINY, quarters
+
+QUICK: dict[str, Any] = {**TINY, "executor": "serial", "max_params": 2000}
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory):
+    """Three blocks on small pictures."""
+    return search(quarters(), out=tmp_path_factory.mktemp("options") / "earlier", trials=3, **QUICK)
+
+
+def test_a_warm_start_is_kept_and_resumed_without_the_earlier_run(earlier, tmp_path) -> None:
+    gone = shutil.copytree(earlier.out, tmp_path / "gone")
+    first = search(quarters(seed=1), out=tmp_path / "run", trials=1, warm_start=gone, **QUICK)
+    settings, _ = read_run(first.out)
+    kept = warm_start.kept(first.out)
+    assert kept is not None
+    assert settings["warm_start"] == warm_start.digest(kept)
+    assert [reward for _, _, reward in kept["trials"]] == [trial.reward for trial in earlier.trials]
+    assert first.trials[0].info["epsilon"] == 0.9  # it need not explore with nothing
+    shutil.rmtree(gone)
+    more = search(quarters(seed=1), out=tmp_path / "run", trials=2, resume=True, **QUICK)
+    assert [more.trials[0].genotype, more.trials[0].reward] == [first.trials[0].genotype, first.trials[0].reward]
+    assert len(more.trials) == 2
+
+
+def test_a_search_that_began_without_is_not_resumed_with_a_warm_start(earlier, tmp_path) -> None:
+    search(quarters(seed=1), out=tmp_path / "run", trials=1, **QUICK)
+    with pytest.raises(SearchError, match="warm_start"):
+        search(quarters(seed=1), out=tmp_path / "run", trials=2, resume=True, warm_start=earlier.out, **QUICK)
+    assert not (tmp_path / "run" / warm_start.FILE).exists()
+
+
+def test_a_strategy_that_keeps_nothing_is_refused_before_anything_is_written(earlier, tmp_path) -> None:
+    with pytest.raises(StrategyError, match=r"can start from an earlier search .* Received: random"):
+        search(quarters(), out=tmp_path / "run", trials=1, warm_start=earlier.out, strategy="random", **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "options", "filtered", "stops"),
+    [
+        ("blockqnn", {}, None, None),
+        ("blockqnn", {"predictor_filter": 3, "early_stopping": True}, 3, True),
+        ("blockqnn_fast", {}, 4, True),
+        ("blockqnn_fast", {"strategy": "predictor_guided"}, None, True),
+        ("blockqnn_fast", {"predictor_filter": 1, "early_stopping": False}, None, None),
+    ],
+)
+def test_what_is_on_stands_in_the_settings(tmp_path, space, options, filtered, stops) -> None:
+    found = search(quarters(), out=tmp_path / "run", trials=1, space=space, budget=1e-9, **QUICK, **options)
+    settings, _ = read_run(found.out)
+    assert (settings.get("predictor_filter"), settings.get("early_stopping")) == (filtered, stops)
+
+
+def test_a_filter_of_nothing_is_refused(tmp_path) -> None:
+    with pytest.raises(StrategyError, match=r"from 1 to 1000 proposals to choose from\. Received: 0"):
+        search(quarters(), out=tmp_path / "run", trials=1, predictor_filter=0, **QUICK)
+    assert not (tmp_path / "run").exists()
