@@ -115,3 +115,34 @@ def test_options_belong_to_their_benchmark(benchmark, monkeypatch, capsys):
         run(benchmark, monkeypatch, "loop", "--queries", 5)
     assert stopped.value.code == 2
     assert "unrecognized arguments: --queries 5" in capsys.readouterr().err
+
+
+def test_workers_are_compared_with_one(benchmark, monkeypatch, tmp_path):
+    run(benchmark, monkeypatch, "scaling", "--workers", "1,2", "--trials-per-worker", 3, "--json", tmp_path / "found")
+    found = json.loads((tmp_path / "found").read_text())
+    assert found["real"]["1"]["of_linear"] == 1.0
+    assert found["ratio"] == min(own["of_linear"] for own in found["real"].values())
+    for own in found["real"].values():
+        assert 0 < own["utilisation"] < 1
+        assert own["driver_ms_per_trial"] > 0
+    for own in found["simulated"].values():
+        assert 0 < own["generations"] < own["asynchronous"] < 1
+
+
+def test_utilisation_by_hand(benchmark, monkeypatch):
+    scaling = sys.modules["benchmark_scaling"]
+    monkeypatch.setattr(scaling, "SIMULATED_TRIALS", 1)
+    # Two workers, a candidate of 3 s each, a driver that takes 1 s: from 1 to 4 and from 2 to 5; 6 of 10 seconds.
+    # As a generation: both are proposed in 2 s, then trained in 3 s.
+    assert scaling.simulated([3.0], 2, 1.0) == {"asynchronous": 0.6, "generations": 0.6}
+    # Without a driver all of one length are no worse in generations.
+    monkeypatch.setattr(scaling, "SIMULATED_TRIALS", 50)
+    assert scaling.simulated([3.0], 4, 0.0) == pytest.approx({"asynchronous": 1.0, "generations": 1.0})
+
+
+@pytest.mark.parametrize("options", [["--workers", "0"], ["--workers", "two"], ["--trials-per-worker", "0"]])
+def test_scaling_refuses_what_is_no_number(benchmark, monkeypatch, capsys, options):
+    with pytest.raises(SystemExit) as ended:
+        run(benchmark, monkeypatch, "scaling", *options)
+    assert ended.value.code == 2
+    assert "Expected --workers as numbers from 1" in capsys.readouterr().err
