@@ -42,7 +42,10 @@ def search(
     ] = "processes",
     workers_per_gpu: Annotated[
         int | None,
-        typer.Option(help="Workers that share a GPU, for --executor processes. [default: 1]", show_default=False),
+        typer.Option(
+            help="Workers that share a GPU and its memory, for --executor processes. [default: GPUs go round]",
+            show_default=False,
+        ),
     ] = None,
     address: Annotated[
         str | None,

@@ -58,6 +58,7 @@ def trials(
         if format != "table" or pareto is not None:
             other = "--pareto" if pareto is not None else f"--format {format}"
             raise AutoMLCellsError(f"Expected --watch alone or with --sort. Received: {other}")
+        _sorted([trial.to_row() for trial in read_run(run)[1]], sort)  # an unknown column is refused at once
         _watch(run, sort)
         return
     found, asked = read_run(run)[1], [sort]

@@ -22,7 +22,7 @@ Draw = Callable[["Sequence[Trial]", int], "RenderableType"]
 
 
 def watch(run: Path, draw: Draw, console: Console, poll: float = POLL_SECONDS) -> None:
-    """Follow a search until all its trials have their answers, or Ctrl-C.
+    """Follow a search until all its trials have their answers, it has stopped, or Ctrl-C.
 
     The journal is only read, so the search does not notice. On a terminal the table is drawn again and again; elsewhere
     one line is printed for every trial that has got its answer since the last look.
@@ -46,12 +46,20 @@ def watch(run: Path, draw: Draw, console: Console, poll: float = POLL_SECONDS) -
 
 
 def _read(run: Path) -> tuple[list[Trial], int, bool]:
-    """All trials, how many there will be, and whether all have their answers."""
+    """All trials, how many there will be, and whether no more will come: all have answers, or nobody asks."""
     from automl_cells.search import read_run
+    from automl_cells.search.run_folder import searching
 
+    under_way = searching(run)  # first: what it wrote before it ended is read then
     settings, trials = read_run(run)
     total = max(int(settings["trials"]), len(trials))
-    return trials, total, sum(trial.finished for trial in trials) >= total
+    return trials, total, not under_way or sum(trial.finished for trial in trials) >= total
+
+
+def _last_word(run: Path, trials: Sequence[Trial], total: int) -> str:
+    finished = sum(trial.finished for trial in trials)
+    rest = "" if finished >= total else f"; no search is running in {run}, --resume goes on"
+    return f"{finished} of {total} finished{rest}"
 
 
 def _follow_on_terminal(run: Path, draw: Draw, console: Console, poll: float) -> None:
@@ -62,7 +70,7 @@ def _follow_on_terminal(run: Path, draw: Draw, console: Console, poll: float) ->
         while True:
             trials, total, ended = _read(run)
             state = f"{sum(trial.finished for trial in trials)} of {total} finished"
-            line = state if ended else f"{state} · Ctrl-C stops watching, not the search"
+            line = _last_word(run, trials, total) if ended else f"{state} · Ctrl-C stops watching, not the search"
             live.update(Group(draw(trials, max(1, console.height - _BESIDE_ROWS)), line), refresh=True)
             if ended:
                 return
@@ -78,6 +86,7 @@ def _follow_on_pipe(run: Path, poll: float) -> None:
             told.add(trial.number)
             say(f"{len(told)}/{total}  {_line(trial)}")
         if ended:
+            say(_last_word(run, trials, total))
             return
         time.sleep(poll)
 

@@ -236,12 +236,22 @@ class _Run:
                 self.engine.reset()
                 self.curve.clear()
                 epoch = 0
-            elif rule is not None and (guess := rule.guess(self.curve)) is not None and epoch < self.protocol.epochs:
-                self.guesses[str(epoch)] = round(guess, 4)
-                if rule.hopeless(self.curve):
-                    self.stopped = guess
-                    return None
+            elif rule is not None and epoch < self.protocol.epochs and self._hopeless(rule):
+                return None
         return None
+
+    def _hopeless(self, rule: StopRule) -> bool:
+        """Whether to stop here; notes the guess. Where the best epoch counts, it is no less than what has been seen."""
+        guess = rule.guess(self.curve)
+        if guess is None:
+            return False
+        if self.protocol.measure == "best":
+            guess = max(guess, *self.curve)
+        self.guesses[str(len(self.curve))] = round(guess, 4)
+        if guess >= rule.threshold or not rule.hopeless(self.curve):
+            return False
+        self.stopped = guess
+        return True
 
     def validation_accuracy(self) -> float:
         """Accuracy in per cent; logits that are not finite count as wrong."""

@@ -75,14 +75,14 @@ class RewardPredictor:
         self._sorted = np.sort(numbers)
         quantiles = _normal_quantiles(numbers)
         self._best = float(quantiles.max())
-        kept = _telling(numbers)
+        kept = _telling(numbers, MOST)
         points = [encode(genotypes[row]) for row in kept]
         values = list(quantiles[kept])
         own = {genotype.hash for genotype in genotypes}
         others = [(genotype, reward) for genotype, reward in earlier if genotype.hash not in own]
         if others:
             there = np.asarray([reward for _, reward in others], np.float64)
-            chosen = _telling(there)[: max(0, MOST - len(kept))]
+            chosen = _telling(there, MOST - len(kept))
             points += [encode(others[row][0]) for row in chosen]
             values += list(_normal_quantiles(there)[chosen])
         self._process = GaussianProcess(points, values)
@@ -119,12 +119,13 @@ def _normal_quantiles(rewards: np.ndarray) -> np.ndarray:
     return norm.ppf((rankdata(rewards) - 0.5) / len(rewards))
 
 
-def _telling(rewards: np.ndarray) -> np.ndarray:
-    """Positions of the rewards to learn from, in their order: all up to `MOST`, else the best and the newest."""
+def _telling(rewards: np.ndarray, most: int) -> np.ndarray:
+    """Positions of the rewards to learn from, in their order: all up to `most`, else the best and the newest."""
     import numpy as np
 
-    if len(rewards) <= MOST:
+    if len(rewards) <= most:
         return np.arange(len(rewards))
-    newest = np.arange(len(rewards) - MOST // 2, len(rewards))
-    others = np.argsort(-rewards[: newest[0]], kind="stable")[: MOST - len(newest)]
+    newest = np.arange(len(rewards) - most // 2, len(rewards))
+    first = newest[0] if len(newest) else len(rewards)
+    others = np.argsort(-rewards[:first], kind="stable")[: most - len(newest)]
     return np.concatenate([np.sort(others), newest])

@@ -25,7 +25,7 @@ from automl_cells.search.executors import check as check_executor
 from automl_cells.search.executors import executor as make_executor
 from automl_cells.search.journal import Journal
 from automl_cells.search.loop import Observer, SearchLoop
-from automl_cells.search.run_folder import opened
+from automl_cells.search.run_folder import JOURNAL, is_used, opened
 from automl_cells.search.trials import Trial, best_trials
 from automl_cells.spaces import Space
 from automl_cells.spaces import space as make_space
@@ -94,7 +94,7 @@ def search(
 ) -> SearchResult:
     """Search a genotype for a data set.
 
-    The same seed and one worker give the same proposals, run after run, on the same machine.
+    The same seed and one worker give the same proposals, run after run, on the same machine, if no latency is limited.
 
     Args:
         dataset: ``"digits"``, ``"npz:PATH"`` or a `Dataset`; only its training images are used.
@@ -120,8 +120,8 @@ def search(
         reward_options: options of the reward, e.g. ``{"target_ms": 2.0}`` for ``latency_constrained``.
         seed: of proposals and trainings.
         budget: seconds after which nothing new is started.
-        trial_time_limit: seconds after which a candidate is given up as failed (``processes`` only).
-        trial_memory_limit: bytes above which a candidate is given up as failed (``processes`` only).
+        trial_time_limit: seconds after which a candidate is given up as failed (not ``serial``).
+        trial_memory_limit: bytes above which a candidate is given up as failed (not ``serial``).
         resume: continue the search in `out`; nothing that is done is done again. More `trials` extend it; what a
             strategy scales to their number (ε, populations, mini-batches) is then that of the longer search.
         warm_start: the run folder of an earlier search in the same space, on other data perhaps: its Q-table, its
@@ -130,7 +130,8 @@ def search(
         predictor_filter: proposals of the strategy among which a predictor of their rewards chooses, 1 for no choice;
             by default 4 in ``blockqnn_fast``, where the strategy does not choose by a predictor itself, elsewhere 1.
         early_stopping: whether a candidate is stopped when its learning curve says that it will not become the best
-            one, and earns what the curve promises; by default in ``blockqnn_fast`` only.
+            one, and earns what the curve promises; by default in ``blockqnn_fast`` only. Not with rewards that need
+            the latency.
         space_options: options of the space.
         strategy_options: options of the strategy.
         observer: told of every change.
@@ -148,7 +149,9 @@ def search(
     for what, limit in (("trial_time_limit", trial_time_limit), ("trial_memory_limit", trial_memory_limit)):
         if limit is not None and not limit > 0:
             raise SearchError(f"Expected {what} above 0. Received: {limit}")
-    check_executor(executor, workers, set(executor_options or {}) - {"retries"})
+    limited: dict[str, Any] = {"time_limit": trial_time_limit, "memory_limit": trial_memory_limit}
+    named = [*(executor_options or {}), *(name for name, limit in limited.items() if limit is not None)]
+    check_executor(executor, workers, named)
     if isinstance(dataset, str):
         dataset = absolute(dataset)  # the run may be continued from another folder
     data = load(dataset) if isinstance(dataset, str) else dataset
@@ -173,14 +176,11 @@ def search(
     )
     strategy = strategy or usual.strategy
     how = make_strategy(strategy, where, trials, seed, **(strategy_options or {}))
-    chosen_from = (
-        predictor_filter
-        if predictor_filter is not None
-        else 1
-        if isinstance(how, PredictorGuided)
-        else usual.predictor_filter
-    )
+    guided = isinstance(how, PredictorGuided)
+    chosen_from = predictor_filter if predictor_filter is not None else 1 if guided else usual.predictor_filter
     if chosen_from != 1:
+        if guided:
+            raise SearchError(f"Expected predictor_guided without a filter of its proposals. Received: {chosen_from}")
         how = PredictorFilter(how, chosen_from)
     reward = reward or usual.reward
     reward_function = named_reward(reward, **(reward_options or {}))
@@ -197,7 +197,10 @@ def search(
         "seed": seed,
         "trials": trials,
     }
-    stops_early = usual.early_stopping if early_stopping is None else early_stopping
+    if early_stopping and "latency_ms" in metrics_needed(reward):
+        raise SearchError(f"Expected early stopping with a reward that needs no latency. Received: {reward}")
+    by_latency = "latency_ms" in metrics_needed(reward)  # which the one who decides to stop does not know
+    stops_early = usual.early_stopping and not by_latency if early_stopping is None else early_stopping
     folder = Path(out)
     inherited = _inherited(warm_start, folder, where, resume)
     if inherited is not None:
@@ -207,14 +210,13 @@ def search(
         ("predictor_filter", chosen_from, 1),
         ("early_stopping", stops_early, False),
         ("reward_options", dict(reward_options or {}), {}),
-        ("warm_start", inherited and warm.digest(inherited), None),
+        ("warm_start", inherited and {"run": inherited["run"], "digest": warm.digest(inherited)}, None),
     ):
         if value != off:
             settings[name] = value
     ProxyTraining(data, frame, training, latency)  # what does not suit the images is refused before anything is written
     with opened(folder, settings, resume) as journal:
-        if inherited is not None:
-            warm.keep(inherited, folder)
+        warm.keep(inherited, folder)
         evaluator = ProxyTraining(_words(dataset, folder), frame, training, latency)
         stopping = EarlyStopping(reward_function, training.epochs) if stops_early else None
         loop = SearchLoop(
@@ -224,9 +226,8 @@ def search(
             executor,
             evaluator,
             workers,
-            time_limit=trial_time_limit,
-            memory_limit=trial_memory_limit,
             logs=folder / "workers",
+            **limited,
             **(executor_options or {}),
         ) as running:
             found = loop.run(running)
@@ -237,9 +238,11 @@ def search(
 
 
 def _inherited(run: str | Path | None, folder: Path, space: Space, resume: bool) -> dict[str, Any] | None:
-    """What the search begins with: when it is resumed, what it began with."""
-    kept = warm.kept(folder) if resume else None
-    return kept if kept is not None or run is None else warm.read(run, space)
+    """What the search begins with: when it is resumed, what it began with, whatever has become of the earlier run."""
+    kept = warm.kept(folder) if resume and is_used(folder) else None
+    if kept is None or (run is not None and (Path(run) / JOURNAL).exists()):
+        return None if run is None else warm.read(run, space)
+    return kept
 
 
 def _check_names(options: Mapping[str, Any] | None, taken: Sequence[str], what: str, whose: str) -> None:
@@ -261,7 +264,10 @@ def _words(dataset: str | Dataset, folder: Path) -> str:
 def provenance(
     journal_or_settings: Journal | Mapping[str, Any], trial: Trial, trials: Sequence[Trial]
 ) -> dict[str, Any]:
-    """Where a genotype comes from, for its file: everything here was measured by the search itself."""
+    """Where a genotype comes from, for its file, as the search measured it.
+
+    Of a trial that was stopped early, which ``stopped_after`` says, the accuracy is a guess.
+    """
     settings = journal_or_settings.settings if isinstance(journal_or_settings, Journal) else journal_or_settings
     finished = [other for other in trials if other.finished]
     return {
@@ -277,4 +283,4 @@ def provenance(
         "reward": {"name": settings["reward"], "value": trial.reward}
         | ({"options": settings["reward_options"]} if settings.get("reward_options") else {}),
         "metrics": dict(trial.metrics),
-    }
+    } | ({"stopped_after": trial.details["stopped_after"]} if trial.stopped else {})

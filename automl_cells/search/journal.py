@@ -163,6 +163,20 @@ class Journal:
         if event in _RELEASES:
             self._renewed.pop(trial, None)
 
+    def change(self, **settings: Any) -> None:
+        """Write down settings that are others from now on (those that may change on resume).
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        self.settings |= settings
+        try:
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE name = 'settings'", (json.dumps(self.settings, allow_nan=False),)
+            )
+        except sqlite3.Error as error:
+            raise self._error("write", error) from None
+
     def renew(self, trial: int, worker: int, pid: int) -> None:
         """Note that a worker has a trial and is alive; what comes too soon after the last time is not written.
 

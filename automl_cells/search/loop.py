@@ -32,6 +32,8 @@ from automl_cells.strategies.random import Random
 MISSES_BEFORE_RANDOM = 50  # repeats or forbidden proposals in a row, after which one is drawn at random
 VERDICTS_KEPT = 50_000  # some 50 MB of proposals seen before
 MAX_MISSES = 20_000  # in a row, after which the limits are taken to be unsatisfiable or the space exhausted
+LEAST_MISSES = 200  # … or after that many and so many seconds, where looking at one takes long (latencies)
+MAX_SECONDS = 180.0
 
 
 class Observer(Protocol):
@@ -185,8 +187,12 @@ class SearchLoop:
         """Ask until something new comes that keeps the limits; repeats are told their reward on the way."""
         number = len(self._trials)
         forbidden = 0
+        first = self._next_proposal
         last = self._trials[-1].proposal if self._trials else -1
-        for _ in range(MAX_MISSES):
+        start = time.monotonic()
+        for misses_now in range(MAX_MISSES):
+            if misses_now >= LEAST_MISSES and time.monotonic() - start > MAX_SECONDS:
+                break
             asked = self._next_proposal
             self._next_proposal += 1
             misses = asked - last - 1  # from the journal's numbers, so that resuming in between changes nothing
@@ -200,10 +206,11 @@ class SearchLoop:
                 self._repeat(known, asked, proposal)
             else:
                 return self._new(number, asked, proposal), proposal
+        count = self._next_proposal - first
         raise SearchError(
-            f"Expected a new genotype within {MAX_MISSES} proposals for trial {number}; raise the limits "
+            f"Expected a new genotype within {count} proposals for trial {number}; raise the limits "
             f"({self.limits}) or ask for fewer trials. Received: {forbidden} above the limits, "
-            f"{MAX_MISSES - forbidden} repeats"
+            f"{count - forbidden} repeats"
         )
 
     def _judge_anew(self, genotype: Genotype) -> str | None:

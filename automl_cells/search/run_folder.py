@@ -15,6 +15,8 @@ from automl_cells.search.journal import Journal, Lease
 from automl_cells.search.trials import Trial, trials_of
 
 JOURNAL = "journal.sqlite"
+LOCK = ".lock"
+_PROBED = 0.5  # seconds, longer than `searching` holds the lock
 MAY_CHANGE = ("trials",)  # settings that may differ when a search is resumed
 
 
@@ -35,7 +37,7 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
     folder = Path(folder)
     path = folder / JOURNAL
     settings = _plain(settings)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=_PROBED)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -51,6 +53,7 @@ def opened(folder: str | Path, settings: Mapping[str, Any], resume: bool) -> Ite
                 )
             _compare(old, settings, folder)
             journal = Journal(path)
+            journal.change(**{name: settings[name] for name in MAY_CHANGE if name in settings})
         else:
             journal = Journal(path, settings)
         with journal:
@@ -83,6 +86,22 @@ def _compare(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> No
             one, other = one["fingerprint"], other["fingerprint"]
         if one != other:
             raise SearchError(f"Expected the settings of the search in {folder}: {name} {one!r}. Received: {other!r}")
+
+
+def is_used(folder: str | Path) -> bool:
+    """Whether a search has begun in that folder."""
+    path = Path(folder) / JOURNAL
+    return path.exists() and _settings_of_used(path) is not None
+
+
+def searching(folder: str | Path) -> bool:
+    """Whether a search is running in that folder, as its lock tells; ``True`` where that cannot be known."""
+    lock = FileLock(Path(folder) / LOCK, timeout=0)
+    try:
+        with lock:
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def read_leases(folder: str | Path) -> dict[int, Lease]:

@@ -53,6 +53,11 @@ class Trial:
         """Whether the trial has its answer."""
         return self.status in ("done", "failed")
 
+    @property
+    def stopped(self) -> bool:
+        """Whether its training was stopped early, so that its accuracy is a guess."""
+        return "stopped_after" in self.details
+
     def after(self, event: Event) -> Trial:
         """The trial after one more event of its own.
 
@@ -86,6 +91,7 @@ class Trial:
             **self.metrics,
             "seconds": self.seconds,
             "repeats": self.repeats,
+            **({"stopped_after": self.details["stopped_after"]} if self.stopped else {}),
             **{name: value for name, value in self.info.items() if isinstance(value, int | float | str)},
             "failure": self.failure,
             "hash": self.genotype.hash,
@@ -140,6 +146,9 @@ def trials_of(events: Iterable[Event]) -> list[Trial]:
 
 
 def best_trials(trials: Iterable[Trial], count: int = 1) -> list[Trial]:
-    """The finished trials of the largest reward, the earlier one first where they tie."""
+    """The finished trials of the largest reward, the earlier one first where they tie.
+
+    Those that were stopped early, whose reward is a guess, come after all others.
+    """
     done = [trial for trial in trials if trial.status == "done"]
-    return sorted(done, key=lambda trial: (-(trial.reward or 0.0), trial.number))[:count]
+    return sorted(done, key=lambda trial: (trial.stopped, -(trial.reward or 0.0), trial.number))[:count]

@@ -66,9 +66,12 @@ def digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def keep(document: Mapping[str, Any], folder: Path) -> None:
-    """Write the copy into the run folder, beside its place and renamed."""
-    write_atomically(folder / FILE, json.dumps(document) + "\n")
+def keep(document: Mapping[str, Any] | None, folder: Path) -> None:
+    """Write the copy into the run folder, beside its place and renamed; ``None`` removes one that never began."""
+    if document is None:
+        (folder / FILE).unlink(missing_ok=True)
+    else:
+        write_atomically(folder / FILE, json.dumps(document) + "\n")
 
 
 def kept(folder: Path) -> dict[str, Any] | None:

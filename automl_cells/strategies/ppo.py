@@ -156,6 +156,8 @@ class PPO(Strategy):
         """Start with the controller that the earlier search would have; the baseline follows the new rewards alone."""
         for earlier, reward in told:
             self.tell(earlier, reward)
+        if self.pending:  # a last, smaller batch
+            self._learn()
         self.pending = []
         self.baseline = None
 

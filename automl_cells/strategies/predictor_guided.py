@@ -61,7 +61,7 @@ class PredictorGuided(Strategy):
         self.parents = parents
         self.tried: dict[str, tuple[Proposal, float]] = {}  # by hash, in the order in which the rewards came
         self.pending: dict[str, Proposal] = {}
-        self.earlier: list[tuple[Proposal, float]] = []  # of the search that this one inherits from, the best first
+        self.earlier: list[tuple[Proposal, float]] = []  # of the search that this one inherits from
         self._predictor: RewardPredictor | None = None  # follows from `tried` and `earlier`
 
     def ask(self, rng: np.random.Generator, trial: int) -> Proposal:
@@ -70,7 +70,7 @@ class PredictorGuided(Strategy):
         After an earlier search nothing is random: the best of that one are tried until there is enough to compare.
         """
         if len(self.tried) < (LEAST if self.earlier else self.initial):
-            for told, _ in self.earlier:
+            for told, _ in sorted(self.earlier, key=_worst_last):
                 known = self.tried.keys() | self.pending.keys()
                 if told.genotype.hash not in known and self.acceptable(told.genotype):
                     return Proposal(told.genotype, told.decisions, {"earlier": True})
@@ -92,7 +92,7 @@ class PredictorGuided(Strategy):
         """
         best = sorted(self.tried.values(), key=_worst_last)[: self.parents]
         found: dict[str, Genotype] = {}
-        for told, _ in self.earlier[: self.parents]:
+        for told, _ in sorted(self.earlier, key=_worst_last)[: self.parents]:
             self._put(told.genotype, found)
         fresh = max(1, self.pool // _FRESH_SHARE)
         for _ in range(_TRIES * self.pool):
@@ -124,8 +124,7 @@ class PredictorGuided(Strategy):
 
     def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
         """Let the predictor know the earlier search; each search has ranks of its own."""
-        by_hash = {one.genotype.hash: (one, reward) for one, reward in told}
-        self.earlier = sorted(by_hash.values(), key=_worst_last)
+        self.earlier = list({one.genotype.hash: (one, reward) for one, reward in told}.values())
         self._predictor = None
 
     def state(self) -> dict[str, Any]:

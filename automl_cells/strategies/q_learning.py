@@ -113,13 +113,15 @@ class QLearning(Strategy):
                 self.update(*self.memory[index])
 
     def inherit(self, told: Sequence[tuple[Proposal, float]]) -> None:
-        """Start with the table that the earlier search would have, and without the phase of ε = 1.
+        """Start with the table that the earlier trials teach, one after the other with its replay, and without ε = 1.
 
-        Its replay memory is not kept: those rewards are not what the same genotypes earn here.
+        Their rewards are not kept for later replays: they are not what the same genotypes earn here.
         """
+        batch, replay = self.batch, self.replay
+        self.batch, self.replay = 1, max(1, round(replay / batch))  # few earlier trials need not fill a mini-batch
         for earlier, reward in told:
             self.tell(earlier, reward)
-        self.memory = []
+        self.batch, self.replay, self.memory = batch, replay, []
         self.epsilon = self.epsilon.after_exploring()
 
     def update(self, decisions: Sequence[Action], reward: float) -> None:
@@ -168,8 +170,9 @@ class QLearning(Strategy):
         return [action for action, number in zip(legal, numbers, strict=True) if number == best]
 
     def state(self) -> dict[str, Any]:
-        """The table and the replay memory."""
+        """The table, the replay memory, and the phases of ε, which a warm start shortens."""
         return {
+            "epsilon": [list(phase) for phase in self.epsilon.phases],
             "table": [[key, action, value] for key, values in self.table.items() for action, value in values.items()],
             "memory": [[list(decisions), reward] for decisions, reward in self.memory],
         }
@@ -185,9 +188,10 @@ class QLearning(Strategy):
             for key, action, value in state["table"]:
                 table.setdefault(_frozen(key), {})[_frozen(action)] = _finite(value)
             memory = [(_trajectory(decisions), _finite(reward)) for decisions, reward in state["memory"]]
+            epsilon = EpsilonSchedule.from_pairs(state["epsilon"])
         except (KeyError, TypeError, ValueError) as error:
             raise StrategyError(f"Expected a state of q_learning. Received: {error!r}") from None
-        self.table, self.memory = table, memory
+        self.table, self.memory, self.epsilon = table, memory, epsilon
 
 
 def _frozen(value: Any) -> Any:

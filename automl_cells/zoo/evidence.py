@@ -95,12 +95,13 @@ def add_baseline(run: str | Path, search: str | Path) -> dict[str, Any]:
     fingerprint = data.get("fingerprint") if isinstance(data, dict) else None  # its words depend on where the data lie
     own = {**entry.provenance, "dataset": fingerprint}
     different = [name for name, value in same.items() if own.get(name) != value]
-    if different or reward != settings["reward"]:
+    options = entry.provenance.get("reward", {}).get("options", {})
+    if different or reward != settings["reward"] or options != settings.get("reward_options", {}):
         raise ZooError(
             f"Expected a random search like the one that found the {entry.genotype.kind}. "
             f"Received: another {', '.join(different) or 'reward'}"
         )
-    done = best_trials(trials, len(trials))
+    done = [trial for trial in best_trials(trials, len(trials)) if not trial.stopped]
     if not done:
         raise ZooError(f"Expected a search with at least one candidate done. Received: {search} without any")
     rewards = [trial.reward for trial in done if trial.reward is not None]

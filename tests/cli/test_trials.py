@@ -16,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from automl_cells.cli import trials as cli_trials
@@ -143,12 +144,12 @@ def test_a_watched_search_that_is_done_prints_a_line_a_trial_and_ends(run, monke
     assert lines[0] == "1/7  trial 0 done · reward 80.00 · accuracy 80.00 % · 300 parameters · 1.5 s"
     assert lines[FAILED].startswith("6/7  trial 5 failed: out of memory")
     assert "\x1b" not in lines[FAILED]
-    assert len(lines) == 7
+    assert lines[7:] == ["7 of 7 finished"]
 
 
 def test_a_search_is_watched_while_it_runs(tmp_path):
     """Another process writes; the one that watches prints each trial once, and ends with the search."""
-    with Journal(tmp_path / "journal.sqlite", {"trials": 3}) as journal:
+    with Journal(tmp_path / "journal.sqlite", {"trials": 3}) as journal, FileLock(tmp_path / ".lock"):
         propose(journal, 0)
         command = [sys.executable, "-m", "automl_cells.cli.main", "trials", str(tmp_path), "--watch"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
@@ -159,7 +160,7 @@ def test_a_search_is_watched_while_it_runs(tmp_path):
                 assert watching.poll() is None or number == 2
                 if number < 2:
                     propose(journal, number + 1)
-            assert watching.stdout.read() == ""
+            assert watching.stdout.read() == "3 of 3 finished\n"
             assert watching.wait(timeout=60) == 0
 
 
@@ -173,9 +174,20 @@ def test_a_search_without_trials_is_no_error_and_an_interrupt_ends_watching(tmp_
             raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", nap)
-    assert status(monkeypatch, "trials", tmp_path, "--watch") == 0
+    with FileLock(tmp_path / ".lock"):
+        assert status(monkeypatch, "trials", tmp_path, "--watch") == 0
     assert naps == [watch.POLL_SECONDS] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_a_search_that_has_stopped_is_not_waited_for(tmp_path, monkeypatch, capsys):
+    with Journal(tmp_path / "journal.sqlite", {"trials": 3}) as journal:
+        propose(journal, 0)
+        answer(journal, 0, {"accuracy": 50.0})
+    assert status(monkeypatch, "trials", tmp_path, "--watch") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1/3  trial 0 done")
+    assert lines[1:] == [f"1 of 3 finished; no search is running in {tmp_path}, --resume goes on"]
 
 
 def test_nothing_to_watch_is_refused(tmp_path):
@@ -192,7 +204,7 @@ def test_on_a_terminal_the_table_is_drawn_until_the_end(tmp_path):
         drawn.append((len(trials), fit))
         return f"<{len(trials)} trials>"
 
-    with Journal(tmp_path / "journal.sqlite", {"trials": 2}) as journal:
+    with Journal(tmp_path / "journal.sqlite", {"trials": 2}) as journal, FileLock(tmp_path / ".lock"):
         propose(journal, 0)
         watching = threading.Thread(target=watch.watch, args=(tmp_path, draw, console, 0.05), daemon=True)
         watching.start()
@@ -230,7 +242,22 @@ def test_a_terminal_shows_the_newest_or_the_first_of_a_column(run, monkeypatch):
 @pytest.mark.parametrize(
     ("width", "asked", "expected"),
     [
-        (200, [], ["trial", "status", "reward", "parameters", "accuracy", "memory", "seconds", "repeats", "hash"]),
+        (
+            200,
+            [],
+            [
+                "trial",
+                "status",
+                "reward",
+                "parameters",
+                "accuracy",
+                "memory",
+                "seconds",
+                "repeats",
+                "stopped_after",
+                "hash",
+            ],
+        ),
         (80, [], ["trial", "status", "reward", "parameters", "accuracy", "memory", "hash"]),
         (80, ["seconds"], ["trial", "status", "reward", "parameters", "accuracy", "seconds", "hash"]),
         (20, [], ["trial", "status", "reward", "parameters", "accuracy", "hash"]),

@@ -48,3 +48,13 @@ def test_one_with_hope_is_trained_as_without_a_rule(training: ProxyTraining, who
 def test_after_the_last_epoch_nothing_is_guessed(training: ProxyTraining, whole) -> None:
     training.stop_rule = StopRule(100.0, (CurveModel(3, (0, 0, 1.0, 0, 0), 0.0, 0.1),))
     assert training.evaluate(MIXED, seed=5).metrics == whole.metrics
+
+
+def test_where_the_best_epoch_counts_the_guess_is_no_less_than_what_was_seen(whole) -> None:
+    best = ProxyTraining("digits", FRAME, proxy_protocol(PROTOCOL, measure="best"))
+    seen = max(whole.details["curve"][:2])
+    low = CurveModel(2, (0.0, 0.0, 0.0), 1.0, 0.1)  # expects nothing
+    best.stop_rule = StopRule(seen, (low,))  # which it has reached
+    assert "stopped_after" not in best.evaluate(MIXED, seed=5).details
+    best.stop_rule = StopRule(seen + 1, (low,))
+    assert best.evaluate(MIXED, seed=5).metrics["accuracy"] == pytest.approx(seen)

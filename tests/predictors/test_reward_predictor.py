@@ -71,11 +71,12 @@ def test_what_is_pending_promises_less() -> None:
     np.testing.assert_allclose(waited.reward, free.reward)
 
 
-def test_of_many_the_best_and_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reward_predictor, "MOST", 6)
+def test_of_many_the_best_and_the_newest_are_kept() -> None:
     rewards = np.array([1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 0.0, 0.5, 0.2])
-    assert reward_predictor._telling(rewards).tolist() == [1, 3, 5, 6, 7, 8]
-    assert reward_predictor._telling(rewards[:6]).tolist() == list(range(6))
+    assert reward_predictor._telling(rewards, 6).tolist() == [1, 3, 5, 6, 7, 8]
+    assert reward_predictor._telling(rewards[:6], 6).tolist() == list(range(6))
+    assert reward_predictor._telling(rewards, 1).tolist() == [1]
+    assert reward_predictor._telling(rewards, 0).tolist() == []
 
 
 @pytest.mark.parametrize(("genotypes", "rewards"), [(0, 0), (2, 2), (3, 4)])

@@ -8,7 +8,7 @@ import pytest
 from automl_cells.errors import JournalError, SearchError
 from automl_cells.search import read_run
 from automl_cells.search.executors import ProcessesExecutor, SerialExecutor
-from automl_cells.search.run_folder import opened, read_leases
+from automl_cells.search.run_folder import opened, read_leases, searching
 from tests.search.synthetic import Instant, Line, Told, search_loop
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_other_settings_are_refused_by_name(run, changes, message):
 
 def test_more_trials_and_tuples_for_lists_are_the_same_search(run):
     with opened(run, {**SETTINGS, "trials": 50, "filters": (4, 8)}, True) as journal:
-        assert journal.settings["trials"] == 2
+        assert journal.settings["trials"] == 50
 
 
 def test_settings_that_json_cannot_hold_are_refused_before_anything_is_made(tmp_path):
@@ -187,3 +187,19 @@ def test_a_search_that_never_began_leaves_its_folder_to_another(tmp_path):
     for seed in (0, 1):
         with opened(tmp_path, {**SETTINGS, "seed": seed}, False) as journal:
             assert journal.settings["seed"] == seed
+
+
+def test_the_lock_tells_whether_a_search_is_running(tmp_path):
+    with opened(tmp_path / "run", {"trials": 3}, False) as journal:
+        assert searching(tmp_path / "run")
+        journal.append(0, "stale")
+    assert not searching(tmp_path / "run")
+
+
+def test_more_trials_are_written_down_when_a_search_is_resumed(tmp_path):
+    with opened(tmp_path / "run", {"trials": 3}, False) as journal:
+        evaluator = Instant()
+        search_loop(journal, evaluator, Told(Line(3)), 1).run(SerialExecutor(evaluator))
+    with opened(tmp_path / "run", {"trials": 5}, True):
+        pass
+    assert read_run(tmp_path / "run")[0] == {"trials": 5}

@@ -26,7 +26,7 @@ def test_a_warm_start_is_kept_and_resumed_without_the_earlier_run(earlier, tmp_p
     settings, _ = read_run(first.out)
     kept = warm_start.kept(first.out)
     assert kept is not None
-    assert settings["warm_start"] == warm_start.digest(kept)
+    assert settings["warm_start"] == {"run": "gone", "digest": warm_start.digest(kept)}
     assert [reward for _, _, reward in kept["trials"]] == [trial.reward for trial in earlier.trials]
     assert first.trials[0].info["epsilon"] == 0.9  # it need not explore with nothing
     shutil.rmtree(gone)
@@ -62,6 +62,33 @@ def test_what_is_on_stands_in_the_settings(tmp_path, space, options, filtered, s
     found = search(quarters(), out=tmp_path / "run", trials=1, space=space, budget=1e-9, **QUICK, **options)
     settings, _ = read_run(found.out)
     assert (settings.get("predictor_filter"), settings.get("early_stopping")) == (filtered, stops)
+
+
+def test_what_never_began_leaves_no_warm_start_behind(earlier, tmp_path) -> None:
+    with pytest.raises(SearchError, match="above the limits"):
+        search(quarters(), out=tmp_path / "run", trials=1, warm_start=earlier.out, **{**QUICK, "max_params": 1})
+    assert (tmp_path / "run" / warm_start.FILE).exists()
+    search(quarters(), out=tmp_path / "run", trials=1, **QUICK)
+    assert not (tmp_path / "run" / warm_start.FILE).exists()
+    search(quarters(), out=tmp_path / "run", trials=2, resume=True, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "predictor_guided", "predictor_filter": 4}, r"predictor_guided without a filter .* Received: 4"),
+        (
+            {"early_stopping": True, "reward": "latency_constrained", "reward_options": {"target_ms": 1.0}},
+            r"a reward that needs no latency\. Received: latency_constrained",
+        ),
+        ({"trial_time_limit": 5.0}, r"options of the executor 'serial' among \[\]\. Received: time_limit"),
+        ({"executor_options": {"retries": 3}}, r"options of the executor 'serial' .* Received: retries"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(tmp_path, options, message) -> None:
+    with pytest.raises(SearchError, match=message):
+        search(quarters(), out=tmp_path / "run", trials=1, **QUICK, **options)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_filter_of_nothing_is_refused(tmp_path) -> None:

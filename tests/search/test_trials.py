@@ -90,3 +90,12 @@ def test_an_event_of_no_trial_and_a_genotype_that_is_none_are_named():
     found[0].data["genotype"]["hash"] = "sha256:other"
     with pytest.raises(JournalError, match=r"Expected event 1 .*hash sha256:"):
         trials_of(found)
+
+
+def test_a_trial_that_was_stopped_is_marked_and_comes_last():
+    def trial(number, reward, details):
+        return Trial(number, block(number), (), {}, number, "done", reward, {"accuracy": reward}, details=details)
+
+    trials = [trial(0, 90.0, {"stopped_after": 3}), trial(1, 50.0, {}), trial(2, 95.0, {"stopped_after": 6})]
+    assert [best.number for best in best_trials(trials, 3)] == [1, 2, 0]
+    assert [trial.to_row().get("stopped_after") for trial in trials] == [3, None, 6]

@@ -44,7 +44,7 @@ def executor(
     time_limit: float | None = None,
     memory_limit: int | None = None,
     logs: Path | None = None,
-    retries: int = 2,
+    retries: int | None = None,
     **options: Any,
 ) -> Executor:
     """The executor of that name.
@@ -56,27 +56,28 @@ def executor(
         time_limit: seconds a job may take; not for ``serial``, as all that follows: it has no workers to end.
         memory_limit: bytes of resident memory that a job may take.
         logs: folder for what the workers print.
-        retries: how often a job is given to another worker after its own was lost.
+        retries: how often a job is given to another worker after its own was lost; by default 2.
         options: more of that executor's own, see `ProcessesExecutor` and `RayExecutor`; ``None`` leaves the default.
 
     Raises:
         SearchError: as `check`; an option that the executor does not know, an evaluator that cannot leave its process.
     """
+    options |= {"time_limit": time_limit, "memory_limit": memory_limit, "retries": retries}
     own = {option: value for option, value in options.items() if value is not None}
     check(name, workers, own)
     if name == "serial":
         return SerialExecutor(evaluator)
-    shared: dict[str, Any] = {"time_limit": time_limit, "memory_limit": memory_limit, "logs": logs, "retries": retries}
     if name == "ray":
         from automl_cells.search.executors.ray import RayExecutor  # the extra may not be installed
 
-        return RayExecutor(evaluator, workers, **shared, **own)
+        return RayExecutor(evaluator, workers, logs=logs, **own)
     assert workers is not None
-    return ProcessesExecutor(evaluator, workers, **shared, **own)
+    return ProcessesExecutor(evaluator, workers, logs=logs, **own)
 
 
-_OPTIONS = {
-    "processes": ["lease", "recycle_above", "recycle_after", "workers_per_gpu"],
-    "ray": ["address", "cpus_per_trial", "gpus_per_trial", "recycle_after"],
+_LIMITS = ("memory_limit", "retries", "time_limit")
+_OPTIONS: dict[str, list[str]] = {
+    "processes": [*_LIMITS, "lease", "recycle_above", "recycle_after", "workers_per_gpu"],
+    "ray": [*_LIMITS, "address", "cpus_per_trial", "gpus_per_trial", "recycle_after"],
     "serial": [],
 }
