@@ -1,11 +1,13 @@
-"""Gaussian process regression on counts, averaged over length scales and noises by their evidence.
+"""Gaussian process regression on counts.
 
-Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), algorithm 2.1 and section 5.2. The kernel is
-Matérn's with ν = 5/2 on the Euclidean distance of the counts. Instead of one length scale and noise found by gradients
-there is a grid of both; each pair is a model, its weight its marginal likelihood (the signal's variance maximised in
-closed form). With few observations several pairs share the weight, and the spread of their means is part of the
-uncertainty. The distances are computed once for all of them, which makes a fit with 300 observations some ten
-milliseconds; scikit-learn's regressor, which computes them for every evaluation of the likelihood, takes a second.
+Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), algorithm 2.1 and section 5.4.1. The kernel is
+Matérn's with ν = 5/2 on the Euclidean distance of the counts. Of a grid of length scales and noises that pair is taken
+which has the largest marginal likelihood, the signal's variance maximised in closed form. The distances are computed
+once for all of them, which makes a fit with 300 observations some tens of milliseconds; scikit-learn's regressor, which
+computes them for every evaluation of the likelihood, takes a second.
+
+Tried: the average over the grid, weighed by the likelihoods. On NAS-Bench-201 (100 searches) it found cells 0.1 points
+worse after 50 queries, within the error of that, and as good ones after 100.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 LENGTH_SCALES = (0.3, 0.5, 0.8, 1.2, 2.0, 3.0)  # in units of the root of the median squared distance
 NOISES = (0.003, 0.03, 0.1, 0.3)  # variance of the noise over that of the signal
-_LEAST_WEIGHT = 0.02  # models of less evidence, relative to the best one, are left out
 
 
 class Posterior(NamedTuple):
@@ -36,7 +37,7 @@ class _Model(NamedTuple):
     factor: np.ndarray  # lower Cholesky factor of the kernel matrix of the observations
     solved: np.ndarray  # that matrix' inverse times the values
     variance: float  # of the signal
-    weight: float
+    likelihood: float  # its logarithm, up to a constant
 
 
 class GaussianProcess:
@@ -65,13 +66,13 @@ class GaussianProcess:
         numbers = np.asarray(values, np.float64)
         self._mean = float(numbers.mean())
         self._scale = float(numbers.std()) or 1.0
-        self._models = self._weighed(np.sqrt(squares / self._unit), (numbers - self._mean) / self._scale)
+        self._model = self._likeliest(np.sqrt(squares / self._unit), (numbers - self._mean) / self._scale)
 
-    def _weighed(self, distances: np.ndarray, values: np.ndarray) -> list[_Model]:
+    def _likeliest(self, distances: np.ndarray, values: np.ndarray) -> _Model:
         import numpy as np
         from scipy.linalg import cho_solve, cholesky
 
-        models = []
+        best: _Model | None = None
         diagonal = np.arange(len(values))
         for length in LENGTH_SCALES:
             kernel = _matern(distances / length)
@@ -81,13 +82,11 @@ class GaussianProcess:
                 factor = cholesky(noisy, lower=True, check_finite=False)
                 solved = cho_solve((factor, True), values, check_finite=False)
                 variance = max(float(values @ solved) / len(values), 1e-12)
-                evidence = -0.5 * len(values) * np.log(variance) - np.log(np.diag(factor)).sum()
-                models.append(_Model(length, noise, factor, solved, variance, float(evidence)))
-        best = max(model.weight for model in models)
-        kept = [model._replace(weight=float(np.exp(model.weight - best))) for model in models]
-        kept = [model for model in kept if model.weight >= _LEAST_WEIGHT]
-        total = sum(model.weight for model in kept)
-        return [model._replace(weight=model.weight / total) for model in kept]
+                likelihood = float(-0.5 * len(values) * np.log(variance) - np.log(np.diag(factor)).sum())
+                if best is None or likelihood > best.likelihood:
+                    best = _Model(length, noise, factor, solved, variance, likelihood)
+        assert best is not None
+        return best
 
     def posterior(self, counts: Sequence[Mapping], pending: Sequence[Mapping] = ()) -> Posterior:
         """What is believed of the points `counts`.
@@ -104,17 +103,14 @@ class GaussianProcess:
         observed, asked = points[: len(self._observed)], points[len(self._observed) :]
         distances = np.sqrt(_squares(asked, observed) / self._unit)
         among = np.sqrt(_squares(asked, asked[len(counts) :]) / self._unit)
-        mean, second = np.zeros(len(counts)), np.zeros(len(counts))
-        for model in self._models:
-            kernel = _matern(distances / model.length)
-            own = kernel[: len(counts)] @ model.solved
-            half = solve_triangular(model.factor, kernel.T, lower=True, check_finite=False)
-            left = 1.0 - (half[:, : len(counts)] ** 2).sum(0)
-            if pending:
-                left -= _explained(_matern(among / model.length) - half.T @ half[:, len(counts) :], model.noise)
-            mean += model.weight * own
-            second += model.weight * (own**2 + model.variance * np.maximum(left, 1e-9))
-        deviation = np.sqrt(np.maximum(second - mean**2, 1e-12))
+        model = self._model
+        kernel = _matern(distances / model.length)
+        mean = kernel[: len(counts)] @ model.solved
+        half = solve_triangular(model.factor, kernel.T, lower=True, check_finite=False)
+        left = 1.0 - (half[:, : len(counts)] ** 2).sum(0)
+        if pending:
+            left -= _explained(_matern(among / model.length) - half.T @ half[:, len(counts) :], model.noise)
+        deviation = np.sqrt(model.variance * np.maximum(left, 1e-9))
         return Posterior(self._mean + self._scale * mean, self._scale * deviation)
 
 
