@@ -32,7 +32,7 @@ from automl_cells.strategies.random import Random
 MISSES_BEFORE_RANDOM = 50  # repeats or forbidden proposals in a row, after which one is drawn at random
 VERDICTS_KEPT = 50_000  # some 50 MB of proposals seen before
 MAX_MISSES = 20_000  # in a row, after which the limits are taken to be unsatisfiable or the space exhausted
-LEAST_MISSES = 200  # … or after that many and so many seconds, where looking at one takes long (latencies)
+LEAST_MISSES = 200  # … or so many seconds after that many, where looking at one takes long (latencies)
 MAX_SECONDS = 180.0
 
 
@@ -189,9 +189,11 @@ class SearchLoop:
         forbidden = 0
         first = self._next_proposal
         last = self._trials[-1].proposal if self._trials else -1
-        start = time.monotonic()
-        for misses_now in range(MAX_MISSES):
-            if misses_now >= LEAST_MISSES and time.monotonic() - start > MAX_SECONDS:
+        since = math.inf
+        for missed in range(MAX_MISSES):
+            if missed == LEAST_MISSES:
+                since = time.monotonic()
+            elif missed > LEAST_MISSES and time.monotonic() - since > MAX_SECONDS:
                 break
             asked = self._next_proposal
             self._next_proposal += 1

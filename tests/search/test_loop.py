@@ -401,3 +401,12 @@ def test_nobody_is_heard_after_an_error(journal):
     with pytest.raises(SearchError):
         search_loop(journal, evaluator, Told(Line(9)), 2, limits=Limits(max_params=1)).run(executor)
     assert executor.on_event is None
+
+
+def test_looking_for_a_proposal_ends_after_some_time_too(journal, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_MISSES", 3)
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+    with pytest.raises(
+        SearchError, match=r"within \d{1,2} proposals for trial 0; .* Received: \d{1,2} above the limits"
+    ):
+        run(journal, Instant(), Random(Line(6), 1), 1, limits=Limits(max_params=1))

@@ -283,24 +283,27 @@ def test_a_worker_that_cannot_start_says_why(make, elsewhere, evaluator, message
 
 
 @pytest.mark.slow
-def test_a_node_that_is_lost_costs_no_trial_and_counts_none_twice(make, cluster, tmp_path):
-    node = cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+def test_nodes_that_are_lost_cost_no_trial_and_count_none_twice(make, cluster, tmp_path):
     calls = tmp_path / "calls"
-    trials = 40
+    trials = 60
+    nodes = [cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")]
     executor = make(Instant(0.2, calls=str(calls)), None)
     assert executor.slots == 3
 
     class Removes:
-        """Takes the node away, without a word to anybody, once all workers have been busy for a while."""
+        """Takes a node away, without a word to anybody, once three workers are busy; brings another, takes that too."""
 
-        before = None
+        def __init__(self):
+            self.before = []  # how many trials were done when a node was taken away
 
         def update(self, found, running):
             workers = {line.split()[0] for line in calls.read_text().splitlines()} if calls.exists() else set()
             done = sum(trial.finished for trial in found)
-            if self.before is None and done >= 8 and len(workers) == 3:
-                self.before = done
-                cluster.remove_node(node, allow_graceful=False)
+            if len(self.before) < 2 and done >= 8 and len(workers) == 3 + len(self.before):
+                self.before.append(done)
+                cluster.remove_node(nodes.pop(), allow_graceful=False)
+                if len(self.before) == 1:
+                    nodes.append(cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1"))
 
     observer = Removes()
     with Journal(tmp_path / "journal.db", {"of": "a test"}) as journal:
@@ -311,8 +314,9 @@ def test_a_node_that_is_lost_costs_no_trial_and_counts_none_twice(make, cluster,
     done = [event.trial for event in events if event.event == "done"]
     lost = [event.trial for event in events if event.event == "stale"]
     assert lost == [event.trial for event in events if event.event == "running" and "retry" in event.data]
-    assert observer.before < trials
-    assert lost  # what the third worker had was begun anew
+    assert len(observer.before) == 2
+    assert observer.before[-1] < trials
+    assert len(lost) >= 2  # what the third workers had was begun anew
     assert [trial.status for trial in found] == ["done"] * trials
     assert sorted(done) == list(range(trials))
     assert len({trial.genotype.hash for trial in found}) == trials

@@ -71,7 +71,10 @@ def test_options_reach_their_executor():
     ("name", "message"),
     [
         ("serial", r"options of the executor 'serial' among \[\]\. Received: lease$"),
-        ("ray", r"'ray' among \['address', 'cpus_per_trial', 'gpus_per_trial', 'recycle_after'\]\. Received: lease$"),
+        (
+            "ray",
+            r"'ray' among \['memory_limit', 'retries', 'time_limit', 'address', 'cpus_per_trial', 'gpus_per_trial', 'recycle_after'\]\. Received: lease$",
+        ),
     ],
 )
 def test_an_option_of_another_executor_is_refused_unless_it_is_not_set(name, message):
@@ -93,8 +96,6 @@ def test_ray_is_imported_when_it_is_asked_for(monkeypatch, tmp_path):
     assert found.arguments == (
         None,
         {
-            "time_limit": None,
-            "memory_limit": None,
             "logs": tmp_path,
             "retries": 1,
             "address": "127.0.0.1:6379",
