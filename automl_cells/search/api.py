@@ -184,7 +184,8 @@ def search(
         how = PredictorFilter(how, chosen_from)
     reward = reward or usual.reward
     reward_function = named_reward(reward, **(reward_options or {}))
-    latency = limits.max_latency_ms is not None or "latency_ms" in metrics_needed(reward)
+    by_latency = "latency_ms" in metrics_needed(reward)  # which is not known to who decides to stop a training
+    latency = limits.max_latency_ms is not None or by_latency
     training = proxy_protocol(protocol or (usual.grey_protocol if data.input_shape[2] == 1 else usual.protocol))
     settings = {
         "space": {"name": space, "options": dict(space_options or {})},
@@ -197,9 +198,8 @@ def search(
         "seed": seed,
         "trials": trials,
     }
-    if early_stopping and "latency_ms" in metrics_needed(reward):
+    if early_stopping and by_latency:
         raise SearchError(f"Expected early stopping with a reward that needs no latency. Received: {reward}")
-    by_latency = "latency_ms" in metrics_needed(reward)  # which the one who decides to stop does not know
     stops_early = usual.early_stopping and not by_latency if early_stopping is None else early_stopping
     folder = Path(out)
     inherited = _inherited(warm_start, folder, where, resume)
