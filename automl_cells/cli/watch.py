@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from automl_cells.search.trials import Trial
 
 POLL_SECONDS = 2.0  # between two looks at the journal, which is read anew each time
-_BESIDE_ROWS = 6  # lines of a terminal that are not rows of the table: its head, the line below it, and the prompt
+_BESIDE_ROWS = 5  # lines of a terminal that neither are rows of the table nor stand below it: its head, the prompt
+_WORKERS = 16  # of so many it is said what they do
 
 Draw = Callable[["Sequence[Trial]", int], "RenderableType"]
 """The trials, and how many rows fit → the table."""
@@ -70,11 +71,30 @@ def _follow_on_terminal(run: Path, draw: Draw, console: Console, poll: float) ->
         while True:
             trials, total, ended = _read(run)
             state = f"{sum(trial.finished for trial in trials)} of {total} finished"
-            line = _last_word(run, trials, total) if ended else f"{state} · Ctrl-C stops watching, not the search"
-            live.update(Group(draw(trials, max(1, console.height - _BESIDE_ROWS)), line), refresh=True)
+            lines = [f"{state} · Ctrl-C stops watching, not the search", *_workers(run)]
+            if ended:
+                lines = [_last_word(run, trials, total)]
+            fit = max(1, console.height - _BESIDE_ROWS - len(lines))
+            live.update(Group(draw(trials, fit), *lines), refresh=True)
             if ended:
                 return
             time.sleep(poll)
+
+
+def _workers(run: Path) -> list[str]:
+    """A line about those who have a trial, as their leases tell."""
+    from automl_cells.search.run_folder import read_leases
+
+    leases = sorted(read_leases(run).values(), key=lambda lease: lease.worker)
+    told = [
+        f"{lease.worker} → trial {lease.trial}"
+        + ("" if lease.live() else f" (no sign of life for {max(0.0, time.time() - lease.renewed):.0f} s)")
+        for lease in leases
+    ]
+    if not told:
+        return []
+    more = f" · and {len(told) - _WORKERS} more" if len(told) > _WORKERS else ""
+    return ["Workers: " + " · ".join(told[:_WORKERS]) + more]
 
 
 def _follow_on_pipe(run: Path, poll: float) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from automl_cells.errors import StrategyError
@@ -149,23 +150,18 @@ class QLearning(Strategy):
         return self.table.get(self.space.key(state), {}).get(action, self.initial_q)
 
     def _best_value(self, state: State) -> float:
-        """Max over the legal actions of Q(state, ·). Actions never taught are not looked at one by one."""
-        legal = self.space.actions(state)
-        values = self.table.get(self.space.key(state), {})
-        best = float("-inf")
-        taught = 0
-        for action, value in values.items():
-            if action in legal:  # a key may stand for several states, so an action taught need not be legal here
-                taught += 1
-                best = max(best, value)
-        return max(best, self.initial_q) if taught < len(legal) else best
+        """Max over the legal actions of Q(state, ·)."""
+        values = self.table.get(self.space.key(state))
+        if not values:
+            return self.initial_q
+        return max(map(values.get, self.space.actions(state), repeat(self.initial_q)))
 
     def _best_actions(self, state: State, legal: Sequence[Action]) -> Sequence[Action]:
         """All legal actions of the largest value."""
         values = self.table.get(self.space.key(state))
         if not values:
             return legal
-        numbers = [values.get(action, self.initial_q) for action in legal]
+        numbers = list(map(values.get, legal, repeat(self.initial_q)))
         best = max(numbers)
         return [action for action, number in zip(legal, numbers, strict=True) if number == best]
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -221,6 +222,25 @@ def test_on_a_terminal_the_table_is_drawn_until_the_end(tmp_path):
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())  # without colours and movements
     assert "<1 trials>\n0 of 2 finished · Ctrl-C stops watching, not the search" in shown
     assert shown.endswith("<2 trials>\n2 of 2 finished\n")
+
+
+def test_a_terminal_shows_what_workers_do_and_whether_they_are_heard_of(tmp_path):
+    with Journal(tmp_path / "journal.sqlite", {"trials": 40}) as journal:
+        assert watch._workers(tmp_path) == []
+        for number in range(2):
+            propose(journal, number)
+            journal.renew(number, 1 - number, 4711)
+        assert watch._workers(tmp_path) == ["Workers: 0 → trial 1 · 1 → trial 0"]
+        with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+            connection.execute("UPDATE leases SET renewed = renewed - 100 WHERE trial = 1")
+        connection.close()
+        assert re.fullmatch(
+            r"Workers: 0 → trial 1 \(no sign of life for 10\d s\) · 1 → trial 0", *watch._workers(tmp_path)
+        )
+        for number in range(2, 20):
+            propose(journal, number)
+            journal.renew(number, number, 4711)
+        assert watch._workers(tmp_path)[0].endswith("15 → trial 15 · and 4 more")
 
 
 def test_a_terminal_shows_the_newest_or_the_first_of_a_column(run, monkeypatch):

@@ -13,14 +13,13 @@ import queue
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from dataclasses import replace
 from pathlib import Path
 
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluation, Evaluator
-from automl_cells.search.executors.base import Answer, Executor, Job
+from automl_cells.search.executors.base import Answer
 from automl_cells.search.executors.devices import gpu_memory, resident_bytes, visible_gpus, worker_environment
+from automl_cells.search.executors.several import SeveralWorkers
 from automl_cells.search.executors.worker_process import Messages, WorkerProcess
 
 LEASE = 120.0  # seconds; a machine that swaps, or that was put to sleep, is not to be punished for it
@@ -30,7 +29,7 @@ _TICK = 0.5  # seconds between two looks at limits and leases
 _SIGN_EVERY = 5.0  # seconds between two signs of life, at most
 
 
-class ProcessesExecutor(Executor):
+class ProcessesExecutor(SeveralWorkers[WorkerProcess]):
     """Evaluates `workers` jobs at once.
 
     A job whose worker crashed, was killed from outside, wrote what is no answer or gave no sign of life is given to a
@@ -80,12 +79,12 @@ class ProcessesExecutor(Executor):
         for name, value in (("lease", lease), ("recycle_above", recycle_above)):
             if value is not None and not value > 0:
                 raise SearchError(f"Expected {name} above 0. Received: {value}")
+        super().__init__(retries)
         self.slots = workers
         self._workers_per_gpu = workers_per_gpu
         self._gpu_memory = _shared_memory(workers, workers_per_gpu)
         settings = {"sys_path": sys.path, "spec": evaluator.spec(), "sign_every": min(_SIGN_EVERY, lease / 4)}
         self._settings = json.dumps(settings) + "\n"
-        self._retries = retries
         self._recycle_after = recycle_after
         self._recycle_above = recycle_above
         self._time_limit = time_limit
@@ -94,14 +93,11 @@ class ProcessesExecutor(Executor):
         self._temporary = tempfile.TemporaryDirectory(prefix="automl-cells-") if logs is None else None
         self._logs = Path(logs if logs is not None else self._temporary.name)  # type: ignore[union-attr]
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._jobs: deque[Job] = deque()
-        self._retried: Counter[int] = Counter()  # of each trial under way
         self._failed_starts = 0  # of all workers, since the last that became ready
         self._ever_ready = False
         self._last_ready = time.monotonic()
         self._looked = time.monotonic()
         self._messages: Messages = queue.Queue()
-        self._workers: list[WorkerProcess] = []
         try:
             for number in range(workers):
                 self._workers.append(self._start(number))
@@ -113,23 +109,15 @@ class ProcessesExecutor(Executor):
         environment = worker_environment(number, self.slots, self._workers_per_gpu, self._gpu_memory)
         return WorkerProcess(number, environment, self._settings, self._logs / f"worker-{number}.log", self._messages)
 
-    def submit(self, job: Job) -> None:
-        """See `Executor.submit`."""
-        self._jobs.append(job)
-        self._dispatch()
-
     def _dispatch(self) -> None:
         for worker in self._workers:
             if self._jobs and worker.ready and worker.job is None and worker.give(self._jobs[0]):
-                trial = self._jobs.popleft().trial
-                if trial in self._retried:
-                    self._tell(trial, "running", retry=self._retried[trial], worker=worker.number, pid=worker.pid)
-                self._tell(trial, "lease", worker=worker.number, pid=worker.pid)
+                self._given(self._jobs.popleft(), worker)
 
     def next_result(self, timeout: float | None = None) -> Answer | None:
         """See `Executor.next_result`."""
         end = None if timeout is None else time.monotonic() + timeout
-        while self._jobs or any(worker.job for worker in self._workers):
+        while self._busy():
             self._look()
             left = _TICK if end is None else min(_TICK, end - time.monotonic())
             try:
@@ -152,7 +140,7 @@ class ProcessesExecutor(Executor):
             match json.loads(line):
                 case {"alive": True}:
                     if worker.job is not None:
-                        self._tell(worker.job.trial, "lease", worker=worker.number, pid=worker.pid)
+                        self._renewed(worker.job, worker)
                     return None
                 case {"ready": True}:
                     worker.ready = self._ever_ready = True
@@ -172,11 +160,6 @@ class ProcessesExecutor(Executor):
             self._replace(worker)  # it may have answered while it was being killed
         return self._answer(trial, evaluation)
 
-    def _answer(self, trial: int, evaluation: Evaluation) -> Answer:
-        if retried := self._retried.pop(trial, 0):
-            evaluation = replace(evaluation, details={**evaluation.details, "retries": retried})
-        return Answer(trial, evaluation)
-
     def _ended(self, worker: WorkerProcess) -> Answer | None:
         """A worker has died, or was killed for a reason; its job is tried again unless the job itself was too much."""
         worker.collect()
@@ -188,12 +171,9 @@ class ProcessesExecutor(Executor):
         if job is None:
             return None
         why = worker.exceeded or worker.fault or f"the worker died ({worker.status()}): {worker.last_line()}"
-        if worker.exceeded or self._retried[job.trial] >= self._retries:
+        if worker.exceeded:
             return self._answer(job.trial, Evaluation({}, seconds, why))
-        self._retried[job.trial] += 1
-        self._jobs.appendleft(job)
-        self._tell(job.trial, "stale", why=why, worker=worker.number, pid=worker.pid)
-        return None
+        return self._lost(job, worker, why, seconds)
 
     def _not_started(self, worker: WorkerProcess) -> None:
         """Try again where the worker may not be at fault; the first error of its own is the caller's affair."""
@@ -240,20 +220,6 @@ class ProcessesExecutor(Executor):
             worker.exceed(f"took more than the memory limit of {self._memory_limit / 2**20:.0f} MiB")
         elif worker.waited > self._lease:
             worker.give_up(f"the worker gave no sign of life for {self._lease:g} s")
-
-    def cancel(self, trial: int) -> bool:
-        """See `Executor.cancel`; a job that has begun takes its worker with it."""
-        for job in self._jobs:
-            if job.trial == trial:
-                self._jobs.remove(job)
-                self._retried.pop(trial, None)
-                return True
-        for worker in self._workers:
-            if worker.job is not None and worker.job.trial == trial:
-                self._retried.pop(trial, None)
-                self._replace(worker)
-                return True
-        return False
 
     def close(self) -> None:
         """See `Executor.close`."""

@@ -13,17 +13,16 @@ import math
 import os
 import sys
 import time
-from collections import Counter, deque
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluation, Evaluator
-from automl_cells.search.executors.base import Answer, Executor, Job
+from automl_cells.search.executors.base import Answer, Job
 from automl_cells.search.executors.ray_cluster import RayCluster
 from automl_cells.search.executors.ray_worker import RayWorker, variables
+from automl_cells.search.executors.several import SeveralWorkers
 
 _TICK = 0.5  # seconds between two looks at the time limits
 _RENEW_EVERY = 5.0  # seconds between two leases of a job
@@ -31,7 +30,7 @@ _START_PATIENCE = 900.0  # seconds without a single worker that is ready: a new 
 _FETCH_PATIENCE = 60.0  # seconds for an answer that is there to come over
 
 
-class RayExecutor(Executor):
+class RayExecutor(SeveralWorkers["_Worker"]):
     """Evaluates as many jobs at once as there are workers.
 
     A job whose worker or node was lost is given to another worker, at most `retries` times, and then answered as failed
@@ -85,19 +84,16 @@ class RayExecutor(Executor):
                 "Expected cores for each trial, and no GPU, a part of one or whole ones. "
                 f"Received: {cpus_per_trial=}, {gpus_per_trial=}"
             )
+        super().__init__(retries)
         self._spec = evaluator.spec()
         self._environment = variables(cpus_per_trial, gpus_per_trial)
         self._shares = int(1 / gpus_per_trial + 1e-6) if 0 < gpus_per_trial < 1 else None
         self._logs = None if logs is None else Path(logs).resolve()
         if self._logs is not None:
             self._logs.mkdir(parents=True, exist_ok=True)
-        self._retries = retries
         self._recycle_after = recycle_after
         self._time_limit = time_limit
         self._memory_limit = memory_limit
-        self._jobs: deque[Job] = deque()
-        self._retried: Counter[int] = Counter()  # of each trial under way
-        self._workers: list[_Worker] = []
         self._ready_at = time.monotonic()  # when a worker was last ready
         self._cluster = RayCluster(address, None if workers is None else math.ceil(workers * cpus_per_trial))
         self._ray = self._cluster.ray
@@ -129,25 +125,17 @@ class RayExecutor(Executor):
         actor = self._actor.remote()
         return _Worker(number, actor, actor.start.remote(json.dumps(settings)), failed_starts)
 
-    def submit(self, job: Job) -> None:
-        """See `Executor.submit`."""
-        self._jobs.append(job)
-        self._dispatch()
-
     def _dispatch(self) -> None:
         for worker in self._workers:
             if self._jobs and worker.task is None:
                 job = self._jobs.popleft()
                 worker.give(job, self._memory_limit)
-                if job.trial in self._retried:
-                    retry = self._retried[job.trial]
-                    self._tell(job.trial, "running", retry=retry, worker=worker.number, pid=worker.pid)
-                self._tell(job.trial, "lease", worker=worker.number, pid=worker.pid)
+                self._given(job, worker)
 
     def next_result(self, timeout: float | None = None) -> Answer | None:
         """See `Executor.next_result`."""
         end = None if timeout is None else time.monotonic() + timeout
-        while self._jobs or any(worker.job for worker in self._workers):
+        while self._busy():
             answer = self._look()
             self._dispatch()
             if answer is not None:
@@ -186,11 +174,6 @@ class RayExecutor(Executor):
             return self._failed(job, worker, message["over"])
         return self._answer(job.trial, Evaluation.from_document(message["evaluation"]))
 
-    def _answer(self, trial: int, evaluation: Evaluation) -> Answer:
-        if retried := self._retried.pop(trial, 0):
-            evaluation = replace(evaluation, details={**evaluation.details, "retries": retried})
-        return Answer(trial, evaluation)
-
     def _failed(self, job: Job, worker: _Worker, why: str) -> Answer:
         return self._answer(job.trial, Evaluation({}, time.monotonic() - worker.since, why))
 
@@ -202,13 +185,7 @@ class RayExecutor(Executor):
             if worker.failed_starts >= self._retries:
                 raise SearchError(f"Expected worker {worker.number} to start. Received: {why}")
             return None
-        why = f"the worker died: {why}"
-        if self._retried[job.trial] >= self._retries:
-            return self._failed(job, worker, why)
-        self._retried[job.trial] += 1
-        self._jobs.appendleft(job)
-        self._tell(job.trial, "stale", why=why, worker=worker.number, pid=worker.pid)
-        return None
+        return self._lost(job, worker, f"the worker died: {why}", time.monotonic() - worker.since)
 
     def _replace(self, worker: _Worker) -> None:
         self._ray.kill(worker.actor)  # nothing happens if it is dead already
@@ -234,22 +211,8 @@ class RayExecutor(Executor):
                 return self._failed(worker.job, worker, f"took longer than the time limit of {self._time_limit:g} s")
             if now - worker.renewed > _RENEW_EVERY:
                 worker.renewed = now
-                self._tell(worker.job.trial, "lease", worker=worker.number, pid=worker.pid)
+                self._renewed(worker.job, worker)
         return None
-
-    def cancel(self, trial: int) -> bool:
-        """See `Executor.cancel`; a job that has begun takes its worker with it."""
-        for job in self._jobs:
-            if job.trial == trial:
-                self._jobs.remove(job)
-                self._retried.pop(trial, None)
-                return True
-        for worker in self._workers:
-            if worker.job is not None and worker.job.trial == trial:
-                self._retried.pop(trial, None)
-                self._replace(worker)
-                return True
-        return False
 
     def close(self) -> None:
         """See `Executor.close`; a cluster that was joined goes on without our workers."""
