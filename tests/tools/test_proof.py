@@ -1,0 +1,177 @@
+"""The maintainers' comparison of searches: runs that go on where they stopped, networks of equal size, its tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from automl_cells.builder import cost, plan
+from automl_cells.errors import SearchError
+from automl_cells.genotypes import to_document
+from automl_cells.search.journal import Journal
+from tests.search.synthetic import block
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+COMMAND = """
+import json, os, sys
+from pathlib import Path
+out = Path(sys.argv[sys.argv.index("--out") + 1])
+out.mkdir(parents=True, exist_ok=True)
+(out / "calls").open("a").write(json.dumps([sys.argv[1:], sorted(os.sched_getaffinity(0))]) + "\\n")
+sys.exit(3 if "fail" in sys.argv else 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def proof():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TOOLS))
+        spec = importlib.util.spec_from_file_location("proof", TOOLS / "proof.py")
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "proof", module)  # where dataclasses look for their module
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.fixture
+def runs(proof, monkeypatch):
+    """The module of the runs, with another command in the place of the package's."""
+    module = sys.modules["proof_runs"]
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", COMMAND))
+    return module
+
+
+def calls(run):
+    return [json.loads(line) for line in (run.out / "calls").read_text().splitlines()]
+
+
+def quiet():
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_each_run_is_done_once_on_one_core(runs, tmp_path):
+    several = [runs.Run(tmp_path / name, ("train", name), True) for name in "abc"]
+    console = quiet()
+    runs.perform(several, console)
+    runs.perform(several, console)
+    for run in several:
+        ((arguments, cores),) = calls(run)
+        assert arguments == ["train", run.out.name, "--out", str(run.out)]
+        assert len(cores) == 1
+        assert run.done
+    lines = console.file.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert lines[-1].endswith("done, 0 minutes left")
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_what_was_interrupted_goes_on_or_begins_anew(runs, tmp_path, resumable):
+    run = runs.Run(tmp_path / "a", ("search",), resumable)
+    run.out.mkdir()
+    (run.out / "kept").touch()
+    runs.perform([run], quiet())
+    assert (run.out / "kept").exists() == resumable
+    ((arguments, _),) = calls(run)
+    assert ("--resume" in arguments) == resumable
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_what_is_compared_by_time_begins_together_or_not_at_all(runs, tmp_path):
+    pair = [runs.Run(tmp_path / name, ("search",), False) for name in "ab"]
+    runs.perform(pair, quiet(), together=True)
+    assert calls(pair[0])[0][1] != calls(pair[1])[0][1]
+    (pair[0].out / "done.json").unlink()
+    (pair[1].out / "old").touch()
+    runs.perform(pair, quiet(), together=True)
+    assert not (pair[1].out / "old").exists()
+    with pytest.raises(SearchError, match=r"Expected a core for each of 1000 searches\. Received: \d+$"):
+        runs.perform([runs.Run(tmp_path / str(n), (), False) for n in range(1000)], quiet(), together=True)
+
+
+def test_a_run_that_fails_is_said_with_its_log(runs, tmp_path):
+    run = runs.Run(tmp_path / "a", ("fail",), True)
+    with pytest.raises(SearchError, match=rf"Received: a: status 3, see {tmp_path / 'a.log'}$"):
+        runs.perform([run], quiet())
+    assert not run.done
+
+
+@pytest.mark.parametrize("where", ["blockqnn", "nasnet", "metaqnn"])
+def test_random_ones_have_about_as_many_multiply_adds(proof, where):
+    frame = proof.frame_of(where)
+    options = {"input_shape": (28, 28, 1), "filter_multiplier": 0.125} if where == "metaqnn" else {}
+    drawn = proof.strategy("random", proof.space(where, **options), 10, 7)
+    asked = [drawn.ask(np.random.default_rng(number), number).genotype for number in range(21)]
+    wanted = sorted(asked, key=lambda genotype: cost(plan(genotype, frame)).flops)[9:12]
+    others = proof.alike(where, wanted, frame, 0)
+    assert others == proof.alike(where, wanted, frame, 0)
+    assert len({genotype.hash for genotype in [*wanted, *others]}) == len(wanted) + len(others)
+    for genotype, other in zip(wanted, others, strict=True):
+        ratio = cost(plan(other, frame)).flops / cost(plan(genotype, frame)).flops
+        assert 0.6 < ratio < 1.6
+
+
+def training(folder, accuracy, flops=100):
+    (folder / "entry").mkdir(parents=True)
+    (folder / "entry" / "metrics.json").write_text(json.dumps({"test_accuracy": accuracy, "flops": flops}))
+    (folder / "done.json").write_text("{}")
+
+
+def searched(folder, accuracies):
+    with Journal(folder / "journal.sqlite", {"trials": 10}) as journal:
+        for number, accuracy in enumerate(accuracies):
+            data = {"proposal": number, "genotype": to_document(block(number)), "decisions": [number], "info": {}}
+            journal.append(number, "proposed", data)
+            metrics = {"accuracy": accuracy, "flops": 10.0 * (number + 1)}
+            answer = {"reward": accuracy - 1, "metrics": metrics, "seconds": 1.0, "failure": None, "details": {}}
+            journal.append(number, "done", answer)
+    (folder / "done.json").write_text("{}")
+
+
+def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
+    """Blocks of accuracy 50, 60, 70, 80 after a short training, 51, 53, 52, 54 after a full one: Spearman 0.8."""
+    for side, accuracies in (("predictor_guided", [50.0, 90.0]), ("random", [50.0, 60.0, 70.0, 80.0])):
+        folder = tmp_path / "searches" / f"blockqnn-{side}-0"
+        folder.mkdir(parents=True)
+        searched(folder, accuracies)
+    for number, accuracy in enumerate([51.0, 53.0, 52.0, 54.0]):
+        training(tmp_path / "trainings" / f"rank-{number:02}", accuracy)
+    training(tmp_path / "trainings" / "best-blockqnn-guided-0", 88.5)
+    for number, accuracy in enumerate([80.0, 82.0, 84.0]):
+        training(tmp_path / "trainings" / f"top-found-{number}", accuracy)
+    monkeypatch.setattr(proof, "SPACES", (("blockqnn", (0,)),))
+    monkeypatch.setattr(sys, "argv", ["proof.py", "table", "--data", str(tmp_path), "--work", str(tmp_path)])
+    proof.main()
+    measured = json.loads(capsys.readouterr().out)
+    (row,) = measured["search"]
+    assert row["guided"] == {
+        "candidates": 2,
+        "best_reward": 89.0,
+        "best_accuracy": 90.0,
+        "mean_accuracy_of_ten_best": 70.0,
+        "test_accuracy": 88.5,
+    }
+    assert row["random"]["candidates"] == 4
+    assert "test_accuracy" not in row["random"]
+    assert measured["top"]["found"]["mean"] == 82.0
+    assert measured["top"]["found"]["standard_error"] == pytest.approx(2 / 3**0.5)
+    assert measured["top"]["random"]["values"] == []
+    assert measured["rank"]["blocks"] == 4
+    assert measured["rank"]["accuracy"]["spearman"] == 0.8
+    assert measured["rank"]["flops"]["spearman"] == 0.8
+    assert measured["transfer"]["block, found"]["mean"] is None
+
+
+def test_searches_that_are_not_done_are_an_error_of_one_line(proof, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["proof.py", "rank", "--data", str(tmp_path), "--work", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        proof.main()
+    assert capsys.readouterr().err.startswith("Error: Expected a folder with a search in it (journal.sqlite).")

@@ -1,0 +1,141 @@
+"""The searches and trainings of ``tools/proof.py``: commands of the package, two at a time, each on a core of its own.
+
+What is done lies in the work folder and is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from automl_cells.errors import SearchError
+
+COMMAND = (sys.executable, "-m", "automl_cells.cli.main")
+
+
+class Run(NamedTuple):
+    """One command that leaves a folder behind.
+
+    Attributes:
+        out: the folder.
+        arguments: of ``automl-cells``, without ``--out``.
+        resumable: whether what an interrupted one has left can be continued. A search that was given so much time
+            cannot: it begins anew.
+    """
+
+    out: Path
+    arguments: tuple[str, ...]
+    resumable: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return (self.out / "done.json").exists()
+
+
+def search_run(work: Path, space: str, strategy: str, seed: int, minutes: float, options: Sequence[str]) -> Run:
+    """A search for so many minutes with one worker."""
+    arguments = ("search", "--space", space, "--strategy", strategy, "--seed", str(seed), "--trials", "5000")
+    return Run(
+        work / "searches" / f"{space}-{strategy}-{seed}",
+        (*arguments, "--budget", f"{60 * minutes:g}s", *options),
+        False,
+    )
+
+
+def train_run(work: Path, name: str, genotype: str, seed: int, options: Sequence[str]) -> Run:
+    """A full training of a genotype file."""
+    return Run(work / "trainings" / name, ("train", genotype, "--seed", str(seed), *options), True)
+
+
+def perform(runs: Sequence[Run], console: Console, together: bool = False) -> None:
+    """Do all that is not done.
+
+    Args:
+        runs: what to do.
+        console: for a line about each.
+        together: whether the runs are to be compared by their time: they begin at the same moment, and all of them
+            begin anew if one was interrupted.
+
+    Raises:
+        SearchError: a command failed; the others are ended.
+    """
+    left = [run for run in runs if not run.done]
+    if together and left:
+        left = list(runs)
+    cores = sorted(os.sched_getaffinity(0))
+    if together and len(left) > len(cores):
+        raise SearchError(f"Expected a core for each of {len(left)} searches. Received: {len(cores)}")
+    waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
+    for run in left:
+        waiting.put(run)
+    begun = time.monotonic()
+    ended: list[str] = []
+    failed: list[str] = []
+
+    def take(core: int) -> None:
+        while not failed:
+            try:
+                run = waiting.get_nowait()
+            except queue.Empty:
+                return
+            why = _one(run, core)
+            ended.append(run.out.name)
+            minutes = (time.monotonic() - begun) / 60
+            rest = minutes / len(ended) * (len(left) - len(ended))
+            console.print(f"{len(ended)}/{len(left)} {run.out.name}: {why or 'done'}, {rest:.0f} minutes left")
+            if why:
+                failed.append(f"{run.out.name}: {why}")
+
+    threads = [threading.Thread(target=take, args=(core,)) for core in cores[: len(left)]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise SearchError(f"Expected all runs to succeed. Received: {failed[0]}")
+
+
+def _one(run: Run, core: int) -> str | None:
+    """Why it failed, if it did."""
+    resume = []
+    if run.out.exists():
+        if run.resumable and any(run.out.iterdir()):
+            resume = ["--resume"]
+        else:
+            shutil.rmtree(run.out)
+    (run.out / "done.json").unlink(missing_ok=True)
+    run.out.parent.mkdir(parents=True, exist_ok=True)
+    log = run.out.with_suffix(".log")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    start = time.monotonic()
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [*COMMAND, *run.arguments, "--out", str(run.out), *resume],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        os.sched_setaffinity(process.pid, {core})  # frameworks and workers count the cores that are theirs
+        status = process.wait()
+    if status:
+        return f"status {status}, see {log}"
+    seconds = round(time.monotonic() - start, 1)
+    (run.out / "done.json").write_text(json.dumps({"seconds": seconds, "arguments": run.arguments}) + "\n")
+    return None
+
+
+def metrics(run: Run) -> dict[str, Any]:
+    """What a training measured."""
+    return json.loads((run.out / "entry" / "metrics.json").read_text())

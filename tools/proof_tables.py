@@ -1,0 +1,91 @@
+"""What the runs of ``tools/proof.py`` say, as numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from proof_runs import Run
+
+from automl_cells.search import best_trials, read_run
+from automl_cells.search.trials import Trial
+
+
+def unique(runs: Iterable[Run]) -> Iterator[Run]:
+    """Each folder once."""
+    seen: set[Path] = set()
+    for run in runs:
+        if run.out not in seen:
+            seen.add(run.out)
+            yield run
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Mean and its standard error, in the unit of the values."""
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return {"values": list(values), "mean": statistics.fmean(values) if values else None, "standard_error": error}
+
+
+def accuracies(folder: Path, pattern: str) -> dict[str, Any]:
+    """Test accuracies in per cent and multiply-adds of the trainings that are done."""
+    documents = [
+        json.loads((path.parent / "entry" / "metrics.json").read_text())
+        for path in sorted(folder.glob(f"{pattern}/done.json"))
+    ]
+    measured = summary([document["test_accuracy"] for document in documents])
+    return measured | {"flops": [document["flops"] for document in documents]}
+
+
+def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run]) -> dict[str, Any]:
+    """A guided search and a random one.
+
+    Returns:
+        Of each the candidates, the best reward and accuracy after a short training and, where that is done, the test
+        accuracy of the best after a full one.
+    """
+    row: dict[str, Any] = {"space": where, "seed": seed}
+    for side, run, training in zip(("guided", "random"), pair, trained, strict=True):
+        trials = read_run(run.out)[1]
+        best = best_trials(trials)[0]
+        row[side] = {
+            "candidates": sum(trial.finished for trial in trials),
+            "best_reward": best.reward,
+            "best_accuracy": best.metrics["accuracy"],
+            "mean_accuracy_of_ten_best": statistics.fmean(
+                trial.metrics["accuracy"] for trial in best_trials(trials, 10)
+            ),
+        }
+        if training.done:
+            row[side]["test_accuracy"] = json.loads((training.out / "entry" / "metrics.json").read_text())[
+                "test_accuracy"
+            ]
+    return row
+
+
+def ranked(trials: Sequence[Trial], folders: Sequence[Path]) -> dict[str, Any]:
+    """Correlations of what is known after a short training with the test accuracy after a full one."""
+    from scipy.stats import pearsonr, spearmanr
+
+    by_number = {int(folder.name.rpartition("-")[2]): folder for folder in folders}
+    pairs = [
+        (trials[number], json.loads((folder / "entry" / "metrics.json").read_text())["test_accuracy"])
+        for number, folder in sorted(by_number.items())
+    ]
+    truths = [truth for _, truth in pairs]
+    guesses = {
+        "reward": [trial.reward or 0.0 for trial, _ in pairs],
+        "accuracy": [trial.metrics["accuracy"] for trial, _ in pairs],
+        "flops": [trial.metrics["flops"] for trial, _ in pairs],
+    }
+    result: dict[str, Any] = {"blocks": len(pairs), "test_accuracy": truths}
+    if len(pairs) > 2:
+        for name, values in guesses.items():
+            result[name] = {
+                "spearman": round(float(spearmanr(values, truths).statistic), 3),
+                "pearson": round(float(pearsonr(values, truths).statistic), 3),
+            }
+    return result
