@@ -166,3 +166,18 @@ def test_the_page_about_clusters_names_files_that_are_there():
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert {f"../examples/cluster/{name}" for name in ("slurm.sh", "kuberay.yaml", "Dockerfile")} <= set(links)
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["slurm.sh", "kuberay.yaml"])
+def test_the_command_line_knows_all_options_that_the_files_use(name):
+    from typer.main import get_command
+
+    from automl_cells.cli.main import app
+
+    known = {option for parameter in get_command(app).commands["search"].params for option in parameter.opts}
+    text = (FOLDER / name).read_text()
+    commands = re.findall(r"automl-cells search (.+?)(?:\n\s*\n|\n\S|\Z)", text, re.DOTALL)
+    used = {word for command in commands for word in re.findall(r"--[a-z][a-z-]*", command)}
+    used |= {word for words in re.findall(r"SEARCH:-(.+?)}", text) for word in re.findall(r"--[a-z][a-z-]*", words)}
+    assert len(used) >= 5
+    assert used <= known
