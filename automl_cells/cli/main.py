@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automl_cells.cli import export, finetune, genotype, search, store, train, transfer, trials, zoo
+from automl_cells.cli import export, finetune, genotype, report, search, store, train, transfer, trials, zoo
 from automl_cells.cli.console import printable
 from automl_cells.errors import AutoMLCellsError
 
@@ -41,6 +41,7 @@ def _main(
 app.command()(search.search)
 app.command()(trials.trials)
 app.command()(trials.best)
+app.command()(report.report)
 app.command()(genotype.show)
 app.command()(genotype.build)
 app.command()(train.train)

@@ -218,7 +218,7 @@ def search(
     )
     say(f"  genotype  {out / 'best.json'}")
     say(f"  curve     {out / 'search_curve.svg'}")
-    say(f"Next: automl-cells trials {out} · automl-cells show {out / 'best.json'}")
+    say(f"Next: automl-cells report {out} --open · automl-cells trials {out} · automl-cells show {out / 'best.json'}")
 
 
 def _say_what_was_learnt(done: list[Trial]) -> None:

@@ -77,6 +77,18 @@ def test_both_hold_the_immutable_files_of_the_shelf(distributions):
 
 
 @pytest.mark.slow
+def test_both_hold_what_the_page_of_a_report_is_made_of(distributions):
+    wheel, archive = distributions
+    folder = "automl_cells/report/page/assets/"
+    wanted = {path.name for path in (ROOT / folder).iterdir()}
+    assert {"page.html", "page.css", "base.js"} <= wanted
+    with zipfile.ZipFile(wheel) as file:
+        assert {name.partition(folder)[2] for name in file.namelist()} - {""} == wanted
+    with tarfile.open(archive) as file:
+        assert {name.partition(folder)[2] for name in file.getnames()} - {""} == wanted
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["target", "venv"])
 def test_an_installation_finds_its_shelf(distributions, tmp_path, kind):
     wheel, _ = distributions
