@@ -14,15 +14,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl_cells.builder import build, cost, plan, template
+    from automl_cells.builder import build, cost, plan, register_operation, template
     from automl_cells.datasets import Dataset, from_arrays
     from automl_cells.datasets import load as load_dataset
     from automl_cells.errors import AutoMLCellsError
     from automl_cells.genotypes import BlockGenotype
     from automl_cells.genotypes import load as load_genotype
     from automl_cells.search import SearchResult, search
-    from automl_cells.spaces import space
-    from automl_cells.strategies import strategy
+    from automl_cells.spaces import register_space, space
+    from automl_cells.strategies import register_strategy, strategy
     from automl_cells.training import ensemble, train
     from automl_cells.zoo.finetune import finetune
     from automl_cells.zoo.transferring import transfer
@@ -42,6 +42,9 @@ _HOME = {
     "load_dataset": ("datasets", "load"),
     "load_genotype": ("genotypes", "load"),
     "plan": ("builder.planners", "plan"),
+    "register_operation": ("builder.registration", "register_operation"),
+    "register_space": ("spaces", "register_space"),
+    "register_strategy": ("strategies", "register_strategy"),
     "search": ("search.api", "search"),
     "space": ("spaces", "space"),
     "strategy": ("strategies", "strategy"),
@@ -64,6 +67,9 @@ __all__ = [
     "load_dataset",
     "load_genotype",
     "plan",
+    "register_operation",
+    "register_space",
+    "register_strategy",
     "search",
     "space",
     "strategy",

@@ -23,6 +23,10 @@ class StrategyError(AutoMLCellsError):
     """An unknown search strategy, or an option that the strategy does not take."""
 
 
+class ExtensionError(AutoMLCellsError):
+    """A space, strategy or operation cannot be registered, or the module that registers it cannot be imported."""
+
+
 class TemplateError(AutoMLCellsError):
     """A template, or a size given for one, is not valid."""
 

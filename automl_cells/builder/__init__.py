@@ -6,6 +6,7 @@ from automl_cells.builder.cost import Cost, cost
 from automl_cells.builder.features import FeatureMap, feature_maps
 from automl_cells.builder.plan import Layer, Plan
 from automl_cells.builder.planners import plan
+from automl_cells.builder.registration import register_operation
 from automl_cells.builder.template import Template, template, template_names
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "cost",
     "feature_maps",
     "plan",
+    "register_operation",
     "template",
     "template_names",
 ]

@@ -89,7 +89,7 @@ def _block(net: PlanBuilder, name: str, genotype: BlockGenotype, source: int, fi
     """One block: its layers in order, then the concatenation of its leaves."""
     outputs = [source]  # outputs[i]: position of the output of layer i of the block
     for code in genotype.layers:
-        outputs.append(_OPERATIONS[code.type](net, f"{name}_layer{code.index}", code, outputs, filters))
+        outputs.append(OPERATIONS[code.type](net, f"{name}_layer{code.index}", code, outputs, filters))
     leaves = tuple(outputs[index] for index in genotype.leaves)
     return leaves[0] if len(leaves) == 1 else net.concat(f"{name}_output", leaves)
 
@@ -149,7 +149,7 @@ def _self_attention(net: PlanBuilder, name: str, code: Code, outputs: list[int],
     return net.batch_norm(f"{name}_bn", attention)
 
 
-_OPERATIONS: dict[int, Callable[[PlanBuilder, str, Code, list[int], int], int]] = {
+OPERATIONS: dict[int, Callable[[PlanBuilder, str, Code, list[int], int], int]] = {
     CONVOLUTION: _conv,
     MAX_POOLING: _max_pool,
     AVERAGE_POOLING: _avg_pool,
@@ -161,3 +161,4 @@ _OPERATIONS: dict[int, Callable[[PlanBuilder, str, Code, list[int], int], int]] 
     SQUEEZE_EXCITATION: _squeeze_excitation,
     SELF_ATTENTION: _self_attention,
 }
+"""What plans a layer of each type; `register_operation` adds those of extensions."""

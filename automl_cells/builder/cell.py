@@ -21,7 +21,7 @@ import re
 
 from automl_cells.builder.plan import PlanBuilder
 from automl_cells.builder.reduction import Map, factorised_reduction, zero_bordered_pool
-from automl_cells.genotypes.cell import INPUTS, Cell
+from automl_cells.genotypes.cell import INPUTS, REGISTERED, Cell
 
 
 class CellPlanner:
@@ -116,7 +116,9 @@ class _OneCell:
                 return net.widened(name, source, self.filters)
             return net.preactivation_conv(name, source, self.filters, 1, stride)
         kind, kernel = _parsed(operation)
-        if kind == "sep_conv":
+        if operation in REGISTERED:
+            result = REGISTERED[operation](net, name, source, self.filters, stride)
+        elif kind == "sep_conv":
             result = self._separable(name, source, kernel, stride)
         elif kind == "dil_conv":
             result = self._dilated(name, source, kernel, stride)

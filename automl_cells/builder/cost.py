@@ -25,7 +25,11 @@ class Cost(NamedTuple):
 
 
 def cost(plan: Plan) -> Cost:
-    """Parameters and multiply-adds of a plan."""
+    """Parameters and multiply-adds of a plan.
+
+    Args:
+        plan: of one network, with or without its top; see `automl_cells.builder.plan`.
+    """
     parameters = statistics = 0
     flops: int | None = 0
     for layer in plan:

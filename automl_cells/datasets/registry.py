@@ -125,6 +125,9 @@ def with_data_dir(spec: str, data_dir: str | Path | None) -> str:
 def load(spec: str | Dataset) -> Dataset:
     """The data set of those words; a `Dataset` is handed back as it is.
 
+    Args:
+        spec: ``digits``, ``npz:PATH``, ``folder:PATH`` or ``tfds:NAME``, with options such as ``?size=64`` behind it.
+
     Raises:
         DataError: an unknown name or option, or a file that does not hold a usable data set.
     """

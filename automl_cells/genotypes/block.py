@@ -25,6 +25,8 @@ older file and no hash changes:
     self-attention          11    0        K              0
     ======================  ====  =======  =============  =============
 
+Types from 100 on are for operations of extensions, which have one predecessor: see `builder.register_operation`.
+
 Predecessor 0 is the input of the block. Layers that no other layer takes are concatenated into the block's output.
 Table 1 lets K run from 1 (the paper's codes open with an identity of the input); the blocks of the paper's figure 8
 take the input several times, so a *genotype* may name 0 anywhere. What a search may propose is the space's business.
@@ -38,6 +40,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from automl_cells.errors import GenotypeError
+from automl_cells.extensions import find, load
 from automl_cells.genotypes.graph import Graph, leaves
 
 MAX_LAYERS = 128  # far above the paper's 23; bounds what a file can make the builder do
@@ -67,6 +70,21 @@ OPERATIONS: dict[int, Operation] = {
     SQUEEZE_EXCITATION: Operation("squeeze_excitation", (0,), 1),
     SELF_ATTENTION: Operation("self_attention", (0,), 1),
 }
+
+
+FIRST_REGISTERED = 100
+"""The lowest type that an extension may give its operation."""
+
+
+def registered_type(name: str) -> int | None:
+    """The type that an extension has given to its operation of that name.
+
+    Raises:
+        ExtensionError: an extension cannot be imported.
+    """
+    load()
+    types = (kind for kind, operation in OPERATIONS.items() if kind >= FIRST_REGISTERED and operation.name == name)
+    return next(types, None)
 
 
 class Code(NamedTuple):
@@ -203,9 +221,10 @@ def _check(code: Code, position: int, layers: int) -> None:
     where = f"layer {position}"
     if code.index != position:
         raise GenotypeError(f"Expected {where} to have index {position}. Received: {tuple(code)}")
-    operation = OPERATIONS.get(code.type)
+    operation = find(OPERATIONS, code.type)
     if operation is None:
-        raise GenotypeError(f"Expected the type of {where} among 1 to {max(OPERATIONS)}. Received: {code.type}")
+        types = [f"1 to {SELF_ATTENTION}", *(str(kind) for kind in OPERATIONS if kind >= FIRST_REGISTERED)]
+        raise GenotypeError(f"Expected the type of {where} among {', '.join(types)}. Received: {code.type}")
     if code.kernel not in operation.kernels:
         raise GenotypeError(
             f"Expected the kernel of {where} ({operation.name}) among {operation.kernels}. Received: {code.kernel}"

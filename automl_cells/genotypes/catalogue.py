@@ -38,6 +38,9 @@ def is_known(name: str) -> bool:
 def load(name_or_path: str | Path) -> Genotype:
     """The genotype of that published name, in that file, or a chain in MetaQNN's notation.
 
+    Args:
+        name_or_path: e.g. ``nasnet_a``, ``runs/mine/best.json`` or ``C(64,3,1),P(2,2),SM(10)``.
+
     Raises:
         GenotypeError: none of these, or not valid.
     """

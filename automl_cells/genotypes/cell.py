@@ -23,6 +23,7 @@ from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
 from automl_cells.errors import GenotypeError
+from automl_cells.extensions import find
 from automl_cells.genotypes.graph import Graph
 
 MAX_BLOCKS = 10
@@ -45,7 +46,19 @@ OPERATIONS: tuple[str, ...] = (
 )
 """The 13 operations, in the order of the paper's list (section 3)."""
 
+REGISTERED: dict[str, Any] = {}
+"""The operations of extensions, and what plans them: see `automl_cells.builder.register_operation`."""
+
 COMBINATIONS: tuple[str, ...] = ("add", "concat")
+
+
+def is_operation(name: Any) -> bool:
+    """Whether an operation, of the paper or of an extension, has that name.
+
+    Raises:
+        ExtensionError: an extension cannot be imported.
+    """
+    return isinstance(name, str) and (name in OPERATIONS or find(REGISTERED, name) is not None)
 
 
 class Block(NamedTuple):
@@ -223,10 +236,9 @@ def _check(block: Sequence[Any], number: int) -> None:
                 f"Received: {state!r:.40}{own}"
             )
     for operation in (one, other):
-        if operation not in OPERATIONS:
-            raise GenotypeError(
-                f"Expected the operations of block {number} among {', '.join(OPERATIONS)}. Received: {operation!r:.40}"
-            )
+        if not is_operation(operation):
+            known = ", ".join((*OPERATIONS, *REGISTERED))
+            raise GenotypeError(f"Expected the operations of block {number} among {known}. Received: {operation!r:.40}")
     if combination not in COMBINATIONS:
         raise GenotypeError(
             f"Expected the combination of block {number} among {', '.join(COMBINATIONS)}. Received: {combination!r:.40}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from automl_cells.spaces import SPACES
+
 
 class Defaults(NamedTuple):
     """Defaults of one space.
@@ -46,6 +48,13 @@ _DEFAULTS = {
 }
 
 
+_OF_KIND = {"block": "blockqnn", "cell": "nasnet", "chain": "metaqnn"}
+
+
 def defaults(space: str) -> Defaults:
-    """The defaults of the space of that name."""
-    return _DEFAULTS.get(space, Defaults())
+    """The defaults of the space of that name; of an extension's, those of the paper that has the same kind of genotype.
+
+    Such a space must have been made before, see `spaces.space`.
+    """
+    kind = SPACES[space].kind if space in SPACES else ""
+    return _DEFAULTS.get(space) or _DEFAULTS.get(_OF_KIND.get(kind, ""), Defaults())

@@ -16,7 +16,17 @@ from typing import Any, ClassVar
 
 from automl_cells.errors import GenotypeError, SpaceError
 from automl_cells.genotypes.base import Genotype
-from automl_cells.genotypes.cell import COMBINATIONS, INPUTS, MAX_BLOCKS, OPERATIONS, Block, Cell, CellGenotype
+from automl_cells.genotypes.cell import (
+    COMBINATIONS,
+    INPUTS,
+    MAX_BLOCKS,
+    OPERATIONS,
+    REGISTERED,
+    Block,
+    Cell,
+    CellGenotype,
+    is_operation,
+)
 from automl_cells.spaces.base import Space
 
 State = tuple[int, ...]
@@ -29,7 +39,7 @@ class NASNet(Space):
 
     Args:
         blocks: B, from 1 to 10 (the paper: 5).
-        operations: names of those that may be used; by default all 13.
+        operations: names of those that may be used, of extensions too; by default all 13.
         combinations: ``add``, ``concat`` or both (the paper).
 
     Raises:
@@ -48,7 +58,7 @@ class NASNet(Space):
         if type(blocks) is not int or not 1 <= blocks <= MAX_BLOCKS:
             raise SpaceError(f"Expected blocks from 1 to {MAX_BLOCKS}. Received: {blocks!r}")
         self.blocks = blocks
-        self.operations = _names("operations", operations, OPERATIONS)
+        self.operations = _names("operations", operations, _known_operations(operations))
         self.combinations = _names("combinations", combinations, COMBINATIONS)
         self._first_operation = INPUTS + blocks - 1  # what the last block made is no state that a block can take
         self._first_combination = self._first_operation + len(self.operations)
@@ -128,6 +138,14 @@ class NASNet(Space):
             combination = self._first_combination + self.combinations.index(block.combination)
             numbers += [block.first, block.second, one, other, combination]
         return tuple(numbers)
+
+
+def _known_operations(given: Any) -> tuple[str, ...]:
+    """All operations that there are, after those of extensions have been looked for if any other was given."""
+    if isinstance(given, list | tuple):
+        for name in given:
+            is_operation(name)
+    return (*OPERATIONS, *REGISTERED)
 
 
 def _names(what: str, given: Any, known: tuple[str, ...]) -> tuple[str, ...]:

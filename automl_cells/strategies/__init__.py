@@ -1,11 +1,12 @@
-"""How the next candidate is chosen. `strategy` makes a strategy by its name."""
+"""How the next candidate is chosen. `strategy` makes a strategy by its name; `register_strategy` adds one of yours."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, TypeVar
 
-from automl_cells.errors import StrategyError
+from automl_cells.errors import ExtensionError, StrategyError
+from automl_cells.extensions import find, register
 from automl_cells.spaces.base import Space
 from automl_cells.strategies.base import Proposal, Strategy
 from automl_cells.strategies.evolution import Evolution
@@ -32,15 +33,36 @@ __all__ = [
     "QLearning",
     "Random",
     "Strategy",
+    "register_strategy",
     "strategy",
 ]
+
+Registered = TypeVar("Registered", bound=type[Strategy])
+
+
+def register_strategy(cls: Registered) -> Registered:
+    """Make a strategy known by its ``name``, to `search` and on the command line: a decorator of its class.
+
+    Its options are the arguments of its constructor that come after ``space``, ``trials`` and ``seed``. See
+    `automl_cells.extensions` for who imports the module that the class is in.
+
+    Args:
+        cls: a subclass of `Strategy` with ``name``.
+
+    Raises:
+        ExtensionError: not a subclass of `Strategy`, or a name that is taken or no name.
+    """
+    if not isinstance(cls, type) or not issubclass(cls, Strategy):
+        raise ExtensionError(f"Expected a subclass of Strategy. Received: {cls!r:.80}")
+    register(STRATEGIES, getattr(cls, "name", None), cls, "a strategy")
+    return cls
 
 
 def strategy(name: str, space: Space, trials: int, seed: int = 0, **options: Any) -> Strategy:
     """The search strategy of that name.
 
     Args:
-        name: one of `STRATEGIES`.
+        name: one of `STRATEGIES`, or of an extension.
         space: where to search.
         trials: distinct genotypes that the search will train; schedules are scaled to it.
         seed: seed of whatever randomness learning needs.
@@ -48,15 +70,17 @@ def strategy(name: str, space: Space, trials: int, seed: int = 0, **options: Any
 
     Raises:
         StrategyError: an unknown strategy, an option that it does not take, or a value out of range.
+        ExtensionError: an extension cannot be imported.
     """
-    if name not in STRATEGIES:
+    cls = find(STRATEGIES, name)
+    if cls is None:
         raise StrategyError(f"Expected a search strategy among {sorted(STRATEGIES)}. Received: {name}")
-    known = _parameters(STRATEGIES[name]) - {"space", "trials", "seed"}
+    known = _parameters(cls) - {"space", "trials", "seed"}
     if unknown := sorted(set(options) - known):
         raise StrategyError(
             f"Expected options of the strategy {name} among {sorted(known)}. Received: {', '.join(unknown)}"
         )
-    return STRATEGIES[name](space, trials, seed, **options)
+    return cls(space, trials, seed, **options)
 
 
 def _parameters(made: type) -> set[str]:

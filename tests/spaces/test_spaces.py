@@ -76,7 +76,7 @@ def test_space_by_name() -> None:
         (
             "blockqnn_fast",
             {"depthwise": True},
-            r"options of .* among \['dilated', 'input_anywhere', 'max_index', 'self_attention', 'squeeze_.*: depth",
+            r"options of .* among \['dilated', 'input_anywhere', 'max_index', 'operations', 'self_att.*: depth",
         ),
         ("blockqnn_fast", {"max_index": 0}, r"max_index from 2 to 128\. Received: 0"),
         ("blockqnn_fast", {"input_anywhere": 1}, r"input_anywhere true or false\. Received: 1"),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluation, Evaluator
+from automl_cells.extensions import for_workers
 from automl_cells.search.executors.base import Answer
 from automl_cells.search.executors.devices import gpu_memory, resident_bytes, visible_gpus, worker_environment
 from automl_cells.search.executors.several import SeveralWorkers
@@ -83,7 +84,12 @@ class ProcessesExecutor(SeveralWorkers[WorkerProcess]):
         self.slots = workers
         self._workers_per_gpu = workers_per_gpu
         self._gpu_memory = _shared_memory(workers, workers_per_gpu)
-        settings = {"sys_path": sys.path, "spec": evaluator.spec(), "sign_every": min(_SIGN_EVERY, lease / 4)}
+        settings = {
+            "sys_path": sys.path,
+            "extensions": for_workers(),
+            "spec": evaluator.spec(),
+            "sign_every": min(_SIGN_EVERY, lease / 4),
+        }
         self._settings = json.dumps(settings) + "\n"
         self._recycle_after = recycle_after
         self._recycle_above = recycle_above

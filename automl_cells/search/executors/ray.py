@@ -19,6 +19,7 @@ from typing import Any
 
 from automl_cells.errors import SearchError
 from automl_cells.evaluation.base import Evaluation, Evaluator
+from automl_cells.extensions import for_workers
 from automl_cells.search.executors.base import Answer, Job
 from automl_cells.search.executors.ray_cluster import RayCluster
 from automl_cells.search.executors.ray_worker import RayWorker, variables
@@ -86,6 +87,7 @@ class RayExecutor(SeveralWorkers["_Worker"]):
             )
         super().__init__(retries)
         self._spec = evaluator.spec()
+        self._extensions = for_workers()
         self._environment = variables(cpus_per_trial, gpus_per_trial)
         self._shares = int(1 / gpus_per_trial + 1e-6) if 0 < gpus_per_trial < 1 else None
         self._logs = None if logs is None else Path(logs).resolve()
@@ -120,6 +122,7 @@ class RayExecutor(SeveralWorkers["_Worker"]):
             "workers_per_gpu": self._shares,
             "sys_path": [os.path.abspath(folder) for folder in sys.path],
             "log": None if self._logs is None else str(self._logs / f"worker-{number}.log"),
+            "extensions": self._extensions,
             "spec": self._spec,
         }
         actor = self._actor.remote()

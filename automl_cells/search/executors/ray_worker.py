@@ -47,7 +47,8 @@ class RayWorker:
         Args:
             settings: JSON with ``environment`` (variables to set), ``workers_per_gpu`` (how many share its GPU, or
                 ``null``), ``sys_path`` (folders of the driver, which are added where this machine has them), ``log`` (a
-                file for what is printed, or ``null``) and ``spec``.
+                file for what is printed, or ``null``), ``extensions`` (modules whose operations it must know) and
+                ``spec``.
 
         Returns:
             JSON ``{"error": null, "pid": …}``, or ``{"error": …}``: why it cannot start.
@@ -60,7 +61,9 @@ class RayWorker:
                 _print_to(Path(found["log"]))
             _share_gpu(found["workers_per_gpu"])
             from automl_cells.evaluation.base import from_spec
+            from automl_cells.extensions import load
 
+            load(found["extensions"])
             self._evaluator = from_spec(found["spec"])
             self._evaluator.prepare()
         except Exception as error:

@@ -1,9 +1,9 @@
 """The worker process of `ProcessesExecutor`: ``python -m automl_cells.search.executors.worker``.
 
-Reads JSON lines from standard input: first ``{"sys_path": […], "spec": {…}, "sign_every": seconds}``, then one job a
-line; writes one JSON line when it is ready, one for each answer, and ``{"alive": true}`` as a sign of life from a
-thread of its own. It ends, in the middle of a job if need be, when its input ends: a driver that was killed leaves no
-orphans behind.
+Reads JSON lines from standard input: first ``{"sys_path": […], "extensions": […], "spec": {…}, "sign_every": seconds}``
+(extensions: the modules whose operations it must know), then one job a line; writes one JSON line when it is ready, one
+for each answer, and ``{"alive": true}`` as a sign of life from a thread of its own. It ends, in the middle of a job if
+need be, when its input ends: a driver that was killed leaves no orphans behind.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ def main() -> None:
     settings = json.loads(lines.get())
     threading.Thread(target=_sign, args=(answers, settings["sign_every"]), daemon=True).start()
     sys.path[:] = settings["sys_path"]
+    from automl_cells import extensions
     from automl_cells.evaluation.base import from_spec
     from automl_cells.search.executors.base import Job
     from automl_cells.search.executors.devices import limit_gpu_memory
     from automl_cells.search.executors.serial import guarded_evaluation
 
     limit_gpu_memory()
+    extensions.load(settings["extensions"])
     evaluator = from_spec(settings["spec"])
     evaluator.prepare()
     answers.send({"ready": True})
