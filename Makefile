@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check test-backends test-jax test-torch test-web web reference clean
+.PHONY: demo report-demo test check docs test-backends test-jax test-torch test-web web reference peers clean
 
 demo: $(VENV)/.package
 	$(BIN)/python tools/demo.py
+
+# A short search on the digits (about a minute), and its report.
+report-demo: $(VENV)/.package
+	$(BIN)/python tools/report_demo.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term tests
@@ -17,6 +21,14 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The API reference, generated from the docstrings into build/docs.
+docs: $(VENV)/.docs
+	$(BIN)/python tools/reference.py
+
+$(VENV)/.docs: $(VENV)/.package
+	$(PIP) install --constraint constraints.txt --editable ".[docs]"
+	@touch $@
 
 # The page of zoo/web with the models that `automl-cells zoo build` has made on the shelf.
 web: $(VENV)/.package zoo/web/node_modules
@@ -52,6 +64,16 @@ test-torch: .venv-torch/.test reference
 reference: $(VENV)/.test
 	KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.backends.reference $(REFERENCE)
 
+# What `tools/benchmark.py search-peers` compares with, each in an environment of its own (about two minutes in all).
+peers: $(VENV)/.test .venv-autokeras/.peer .venv-keras-tuner/.peer
+
+.venv-%/.peer: tools/peers/%.txt
+	@echo "Installing into .venv-$* (about a minute) …"
+	rm -rf .venv-$*
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip --quiet --disable-pip-version-check install --requirement tools/peers/$*.txt
+	@touch $@
+
 .venv-%/.test: backends/%.txt backends/common.txt constraints.txt setup.py
 	@echo "Installing into .venv-$* (about a minute) …"
 	rm -rf .venv-$*
@@ -77,4 +99,4 @@ $(VENV)/.test: $(VENV)/.package
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-jax .venv-torch demo build zoo/web/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis
+	rm -rf $(VENV) .venv-jax .venv-torch .venv-autokeras .venv-keras-tuner demo build zoo/web/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis

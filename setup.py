@@ -33,7 +33,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["automl_cells", "automl_cells.*"]),
-    package_data={"automl_cells": ["py.typed", "**/*.json"]},
+    package_data={"automl_cells": ["py.typed", "**/*.json", "report/page/assets/*"]},
     data_files=shelf(),
     entry_points={"console_scripts": ["automl-cells = automl_cells.cli.main:main"]},
     # Lower bounds are the oldest releases whose features are used; constraints.txt holds the exact set that is tested.
@@ -57,6 +57,7 @@ setup(
         "typer>=0.12",
     ],
     extras_require={
+        "docs": ["pdoc>=16.0"],  # the API reference
         "ray": ["ray>=2.60"],  # the executor for clusters; Ray Core is enough
         "web": ["playwright>=1.45"],  # drives the Chromium in which the web page is tested
         "test": [
@@ -67,6 +68,7 @@ setup(
             "moto[s3]>=5.1",  # an S3 interface on this machine
             "mypy>=1.10",
             "networkx>=3.2",  # an independent judge of isomorphism
+            "pdoc>=16.0",  # the API reference is tested too
             "pytest>=8.2",
             "pytest-cov>=5.0",
             "pytest-xdist>=3.6",
