@@ -156,7 +156,8 @@ def search(
 
         import_framework()
     try:
-        with SearchProgress(trials, error_console()) as progress:
+        seconds = options.duration(budget)
+        with SearchProgress(trials, error_console(), seconds) as progress:
             result = searching.search(
                 dataset,
                 out=out,
@@ -187,7 +188,7 @@ def search(
                 max_latency_ms=max_latency_ms,
                 reward_options=options.assignments(reward_option, "--reward-option"),
                 seed=seed,
-                budget=options.duration(budget),
+                budget=seconds,
                 trial_time_limit=options.duration(trial_time_limit),
                 trial_memory_limit=None if trial_memory_limit is None else trial_memory_limit * 2**20,
                 resume=resume,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.console import Console
@@ -19,10 +20,12 @@ class SearchProgress:
     Args:
         trials: how many the search will have.
         console: where to print.
+        budget: seconds after which nothing new is started; ``None`` for no limit.
     """
 
-    def __init__(self, trials: int, console: Console) -> None:
+    def __init__(self, trials: int, console: Console, budget: float | None = None) -> None:
         self._total = trials
+        self._budget = math.inf if budget is None else budget
         self._console = console
         self._start: float | None = None
         self._at_start = 0
@@ -90,6 +93,7 @@ class SearchProgress:
         done = finished - self._at_start
         if self._start is None or not done or finished >= self._total:
             return ""
-        left = (time.monotonic() - self._start) / done * (self._total - finished)
+        passed = time.monotonic() - self._start
+        left = min(passed / done * (self._total - finished), max(0.0, self._budget - passed))
         minutes, seconds = divmod(round(left), 60)
         return f"{minutes}:{seconds:02d} left"

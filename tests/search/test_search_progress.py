@@ -69,6 +69,16 @@ def test_what_an_earlier_session_did_does_not_count_into_the_time_left(clock, co
     assert shown(console)[1:] == ["7/10  best reward 50.00 (accuracy 51.0 %) · last 40.00 · 1 running · 1:00 left"]
 
 
+def test_a_budget_bounds_the_time_left(clock, console):
+    with SearchProgress(1000, console, budget=100.0) as progress:
+        progress.update([], 1)
+        clock.now += 40
+        progress.update([trial(0, 60.0)], 1)
+        clock.now += 80  # what is under way goes on after it
+        progress.update([trial(0, 60.0), trial(1, 60.0)], 0)
+    assert [line.rpartition(" · ")[2] for line in shown(console)] == ["1:00 left", "0:00 left"]
+
+
 def test_the_last_is_the_one_that_ended_last(clock, console):
     first = Trial(0, block(0), (), {}, 0, "done", 33.0, {"accuracy": 33.0}, ended=50.0)
     with SearchProgress(9, console) as progress:
