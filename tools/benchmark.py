@@ -3,7 +3,9 @@
 deploy    our exports against plain Keras exports, int8 against float32 (about 2 minutes)
 loop      milliseconds a trial of the search loop itself: an evaluator that returns at once, journal included
 nasnet    NASNet-A mobile against keras.applications': build, training step, inference (about 2 minutes)
+overhead  what an evaluation of a candidate costs, ours against plain Keras compile + fit (about 10 minutes)
 scaling   trials a second of 1, 2, 4 and 8 workers; 32 to 1,024 workers simulated (about 4 minutes)
+search-peers  our searches against KerasTuner, AutoKeras, NASNetMobile, each for --minutes (needs `make peers`)
 tabular   search strategies compared on NAS-Bench-201 (about 5 minutes on two cores; --help for the options)
 train     images a second and peak memory of a training, ours against plain Keras compile + fit (about 10 minutes)
 """
@@ -25,6 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import benchmark_overhead
+import benchmark_peers
 import benchmark_scaling
 import benchmark_tabular
 from rich.console import Console
@@ -125,7 +129,9 @@ BENCHMARKS = {
         lambda options: in_its_own_process("benchmark_nasnet.py", "--rounds", options.rounds, "--batch", options.batch),
         nasnet_options,
     ),
+    "overhead": Benchmark(benchmark_overhead.run, benchmark_overhead.add_options),
     "scaling": Benchmark(benchmark_scaling.measure, benchmark_scaling.add_options),
+    "search-peers": Benchmark(benchmark_peers.compare, benchmark_peers.add_options),
     "tabular": Benchmark(benchmark_tabular.compare, benchmark_tabular.add_options),
     "train": Benchmark(lambda options: in_its_own_process("benchmark_train.py")),
 }

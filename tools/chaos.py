@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -227,7 +228,7 @@ def chaos(options: argparse.Namespace) -> dict[str, Any]:
         if getattr(options, name) < 1:
             raise SearchError(f"Expected --{name} from 1. Received: {getattr(options, name)}")
     for name in ("driver_kills", "kills_per_second", "seed", "seconds"):
-        if getattr(options, name) < 0:
+        if not 0 <= getattr(options, name) < math.inf:  # nor what is not a number
             raise SearchError(f"Expected --{name.replace('_', '-')} from 0. Received: {getattr(options, name)}")
     if not Path("/proc/self/stat").exists():
         raise SearchError("Expected Linux, where /proc says who is whose child. Received: another system")

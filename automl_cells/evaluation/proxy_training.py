@@ -11,11 +11,13 @@ the training images under the final weights (mean of means; mean of variances pl
 batches). No measured accuracy depends on a momentum. For statistics, the training images are not augmented, since the
 validation images are not either: resized ones are smoother. So after each augmented epoch, too, the layers are shown
 one batch as it is before the accuracy of that epoch is measured.
+
+No Keras model is made of a candidate where the backend has an engine of its own: its plan is walked over directly, see
+`steps`. What that saves is measured by ``tools/benchmark.py overhead`` and told in docs/performance.md.
 """
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Mapping
@@ -24,18 +26,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl_cells.augmentation import check_steps
+from automl_cells.builder.planners import plan
 from automl_cells.builder.template import Template, from_document
 from automl_cells.datasets import Dataset, Preprocessing, load, stratified_split
 from automl_cells.evaluation.base import Evaluation, Evaluator
 from automl_cells.evaluation.early_stopping import StopRule
+from automl_cells.evaluation.garbage import collected
 from automl_cells.evaluation.known_metrics import KnownMetrics
 from automl_cells.evaluation.limits import Limits
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol, proxy_protocol
 from automl_cells.genotypes.base import Genotype
 
 if TYPE_CHECKING:
-    import keras
-
     from automl_cells.evaluation.steps.base import ProxyEngine
 
 _STATISTICS_BATCHES = 16
@@ -79,6 +81,7 @@ class ProxyTraining(Evaluator):
         self.chance = 100.0 / self.dataset.classes
         self._known = KnownMetrics(template)
         self._arrays: tuple[np.ndarray, ...] | None = None
+        self._held: Any = None  # the training images where the engines want them, for all candidates
 
     def spec(self) -> dict[str, Any]:
         """See `Evaluator.spec`; needs a data set given by words."""
@@ -113,26 +116,29 @@ class ProxyTraining(Evaluator):
 
     def evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
         """Build, train and measure one candidate; NaN or Inf in the loss ends it as failed."""
+        with collected():
+            return self._evaluate(genotype, seed)
+
+    def _evaluate(self, genotype: Genotype, seed: int) -> Evaluation:
         import keras
 
-        from automl_cells.builder import build
         from automl_cells.evaluation.steps import engine_class
+        from automl_cells.evaluation.steps.network import Network
 
         start = time.perf_counter()
         metrics = self.known(genotype)
         if self.latency:
             metrics["latency_ms"] = self._known.latency_ms(genotype)
-        keras.utils.set_random_seed(seed)
-        model = build(
-            genotype,
-            self.template,
-            classifier_activation=None,
-            batch_norm_momentum=0.0,
-            chain_dropout=self.protocol.chain_dropout,
-        )
+        keras.utils.set_random_seed(seed)  # Keras' own engine draws dropout from it
+        layers = plan(genotype, self.template, chain_dropout=self.protocol.chain_dropout)
+        network = Network(layers, self.template.epsilon, self.template.kernel_initializer)
         x_train, y_train, x_validation, y_validation = self._split()
-        engine = engine_class(keras.backend.backend())(model, x_train, y_train, self.protocol)
-        run = _Run(model, engine, self.protocol, len(x_train), x_validation, y_validation, self.chance, seed)
+        make = engine_class(keras.backend.backend())
+        if self._held is None:
+            self._held = make.hold(x_train, y_train, self.dataset.classes, self.protocol)
+        fresh = network.first_weights(seed)
+        engine = make(network, self._held, self.protocol, fresh)
+        run = _Run(engine, fresh, self.protocol, len(x_train), x_validation, y_validation, self.chance, seed)
         failure = run.train(self.stop_rule)
         if run.stopped is not None:
             metrics |= {"accuracy": run.stopped, "train_accuracy": run.train_accuracy}
@@ -146,9 +152,7 @@ class ProxyTraining(Evaluator):
         details = {"curve": run.curve, "restarts": run.restarts, "batch_size": run.batch, "guesses": run.guesses}
         if run.stopped is not None:
             details["stopped_after"] = len(run.curve)
-        del model, engine, run
         keras.backend.clear_session(free_memory=False)
-        gc.collect()  # a functional model is full of cycles; left to itself the worker grows by tens of MB a candidate
         return Evaluation(metrics, time.perf_counter() - start, failure, details)
 
     def _split(self) -> tuple[np.ndarray, ...]:
@@ -189,8 +193,8 @@ class _Run:
 
     def __init__(
         self,
-        model: keras.Model,
         engine: ProxyEngine,
+        fresh: np.ndarray,
         protocol: ProxyProtocol,
         images: int,
         x_validation: np.ndarray,
@@ -198,8 +202,8 @@ class _Run:
         chance: float,
         seed: int,
     ) -> None:
-        self.model = model
         self.engine = engine
+        self.fresh = fresh  # the first weights
         self.protocol = protocol
         self.images = images
         self.x_validation = x_validation
@@ -217,7 +221,6 @@ class _Run:
 
     def train(self, rule: StopRule | None = None) -> str | None:
         """All epochs, with restarts, or until `rule` has no hope; returns why the training failed, if it did."""
-        fresh = self.model.get_weights()
         epoch = 0
         while epoch < self.protocol.epochs:
             order = self._order()
@@ -227,13 +230,12 @@ class _Run:
                 return f"the loss became {result.loss} in epoch {epoch + 1}"
             self.train_accuracy = 100.0 * result.accuracy
             if self.protocol.augmentation:
-                self.engine.observe(order[-1])  # the validation images are not augmented
+                self.engine.observe(order[-1:])  # the validation images are not augmented
             self.curve.append(round(self.validation_accuracy(), 4))
             epoch += 1
             if epoch == 1 and self.curve[-1] <= self.chance and self.restarts < self.protocol.max_restarts:
                 self.restarts += 1
-                self.model.set_weights(fresh)
-                self.engine.reset()
+                self.engine.reset(self.fresh)
                 self.curve.clear()
                 epoch = 0
             elif rule is not None and epoch < self.protocol.epochs and self._hopeless(rule):
@@ -262,22 +264,8 @@ class _Run:
         return 100.0 * float(right.mean())
 
     def set_statistics(self) -> None:
-        """Set the moving averages of batch normalisation to the statistics of the training images."""
-        import keras
-
-        layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        if not layers:  # a chain has none
-            return
-        order = self._order()[:_STATISTICS_BATCHES]
-        seen: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in layers]
-        for batch in order:
-            self.engine.observe(batch)
-            for layer, statistics in zip(layers, seen, strict=True):
-                statistics.append((layer.moving_mean.numpy().copy(), layer.moving_variance.numpy().copy()))
-        for layer, statistics in zip(layers, seen, strict=True):
-            means, variances = map(np.stack, zip(*statistics, strict=True))
-            layer.moving_mean.assign(means.mean(0))
-            layer.moving_variance.assign(variances.mean(0) + means.var(0))
+        """Normalise from now on by the statistics of the training images under these weights, of up to 16 batches."""
+        self.engine.observe(self._order()[:_STATISTICS_BATCHES])
 
     def _order(self) -> np.ndarray:
         """A fresh random order of the training images, shape (steps, batch); a partial batch is left out."""

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from automl_cells.builder import build, template
+from automl_cells.builder import build, plan, template
 from automl_cells.datasets import load
 from automl_cells.evaluation import proxy_protocol
 from automl_cells.evaluation.proxy_training import ProxyTraining
@@ -61,47 +61,47 @@ def test_a_proxy_training_gives_the_same_accuracy_again():
 
 def test_a_proxy_training_that_starts_anew_forgets_the_moments():
     from automl_cells.evaluation.steps import engine_class
+    from automl_cells.evaluation.steps.network import Network
 
     random = np.random.default_rng(0)
     images, labels = random.normal(size=(16, 8, 8, 1)).astype(np.float32), random.integers(0, 10, 16)
-    model = build(BLOCK, FRAME, classifier_activation=None, batch_norm_momentum=0.0)
-    engine = engine_class(BACKEND)(model, images, labels, TINY)
-    fresh = model.get_weights()
+    make, network = engine_class(BACKEND), Network(plan(BLOCK, FRAME))
+    fresh = network.first_weights(0)
+    engine = make(network, make.hold(images, labels, 10, TINY), TINY, fresh)
     course = []
     for _ in range(2):
         course.append(engine.epoch(np.arange(16).reshape(2, 8), np.full(2, 0.01)).loss)
-        course.append(model.get_weights()[0])
-        model.set_weights(fresh)
-        engine.reset()
+        course.append(engine.weights())
+        engine.reset(fresh)
     assert course[0] == pytest.approx(course[2], abs=1e-6)
     np.testing.assert_allclose(course[1], course[3], atol=1e-6)
-    assert np.abs(course[1] - fresh[0]).max() > 1e-3
+    assert np.abs(course[1] - fresh).max() > 1e-3
 
 
 def test_statistics_of_batch_normalisation_are_those_of_the_training_images():
     """`set_statistics` against the mean and variance of what the first such layer is given."""
     from automl_cells.evaluation.proxy_training import _Run
     from automl_cells.evaluation.steps import engine_class
+    from automl_cells.evaluation.steps.network import Network, Variable
 
     protocol = proxy_protocol("blockqnn", epochs=1)
     random = np.random.default_rng(0)
     images, labels = random.normal(2, 3, (48, 8, 8, 1)).astype(np.float32), random.integers(0, 10, 48)
-    keras.utils.set_random_seed(0)
-    model = build(BLOCK, FRAME, classifier_activation=None, batch_norm_momentum=0.0)
-    engine = engine_class(BACKEND)(model, images, labels, protocol)
-    run = _Run(model, engine, protocol, len(images), images, labels, 10.0, 0)
+    make, network = engine_class(BACKEND), Network(plan(BLOCK, FRAME))
+    fresh = network.first_weights(0)
+    engine = make(network, make.hold(images, labels, 10, protocol), protocol, fresh)
+    run = _Run(engine, fresh, protocol, len(images), images, labels, 10.0, 0)
     assert run.train() is None
-    before = [np.asarray(value) for value in model.get_weights()]
+    weights = engine.weights()
     run.set_statistics()
-    trainable = {variable.path for variable in model.trainable_variables}
-    for variable, old, new in zip(model.weights, before, model.get_weights(), strict=True):
-        if variable.path in trainable:
-            np.testing.assert_array_equal(old, new)
-    norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
-    given = keras.Model(model.inputs[0], norm.input).predict_on_batch(images)
-    mean, variance, *_ = (np.asarray(value) for value in norm.get_weights()[2:])
-    np.testing.assert_allclose(mean, given.mean((0, 1, 2)), atol=1e-3)
-    np.testing.assert_allclose(variance, given.var((0, 1, 2)), rtol=1e-2)
+    np.testing.assert_array_equal(engine.weights(), weights)
+    first = network.norms[0]
+    kernel = weights[: 3 * 3 * 8].reshape(3, 3, 1, 8)  # the stem's, the first of all
+    assert network.variables[0] == Variable("stem1_conv", "kernel", kernel.shape, convolution=True)
+    given = np.asarray(keras.ops.conv(images, kernel, padding="same"))
+    means, variances = np.split(engine.statistics(), 2)
+    np.testing.assert_allclose(means[: first.shape[2]], given.mean((0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(variances[: first.shape[2]], given.var((0, 1, 2)), rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["plain", "fast_no_flip"])

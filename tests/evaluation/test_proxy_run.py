@@ -1,12 +1,13 @@
 """The training of one candidate: restarts with an engine that is told what to see, statistics with a real one."""
 
-import keras
 import numpy as np
 import pytest
 
+from automl_cells.builder.plan import PlanBuilder
 from automl_cells.evaluation import proxy_protocol
 from automl_cells.evaluation.proxy_training import _Run
 from automl_cells.evaluation.steps.base import EpochResult
+from automl_cells.evaluation.steps.network import Network
 from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
 
 CHANCE = 25.0
@@ -16,7 +17,7 @@ LEARNT = np.eye(4)[LABELS]
 
 
 class Scripted:
-    """Engine and model in one: hands out a script, one (loss, logits) an epoch, and notes what it is asked."""
+    """An engine that hands out a script, one (loss, logits) an epoch, and notes what it is asked."""
 
     def __init__(self, script):
         self.script = list(script)
@@ -36,26 +37,20 @@ class Scripted:
         loss, self.seen = self.script.pop(0)
         return EpochResult(loss, 0.5)
 
-    def observe(self, indices):
-        self.calls.append(indices)
+    def observe(self, order):
+        self.calls.append(order)
 
     def logits(self, images):
         return self.seen
 
-    def reset(self):
-        self.calls.append("reset")
-
-    def get_weights(self):
-        return ["fresh"]
-
-    def set_weights(self, weights):
+    def reset(self, weights):
         self.calls.append(weights)
 
 
 def scripted(script, base="blockqnn", seed=0, **changes):
     stub = Scripted(script)
     protocol = proxy_protocol(base, batch_size=4, min_steps=1, **changes)
-    return _Run(stub, stub, protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=seed), stub
+    return _Run(stub, "fresh", protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=seed), stub
 
 
 def test_a_training_better_than_chance_is_not_restarted():
@@ -69,14 +64,14 @@ def test_at_chance_it_restarts_from_the_first_weights_at_two_fifths_of_the_rate(
     run, stub = scripted([(1.0, GUESSED), (1.0, GUESSED), (1.0, LEARNT), (1.0, LEARNT)], epochs=2)
     assert run.train() is None
     assert (run.restarts, run.curve) == (2, [100.0, 100.0])  # the curve is that of the last try
-    assert stub.calls == [["fresh"], "reset"] * 2
+    assert stub.calls == ["fresh"] * 2
     assert stub.rates == pytest.approx([0.001, 0.0004, 0.00016, 0.00016])
 
 
 def test_it_restarts_three_times_at_most_and_then_goes_on():
     run, stub = scripted([(1.0, GUESSED)] * 15)
     assert run.train() is None
-    assert (run.restarts, len(stub.calls), run.curve) == (3, 6, [CHANCE] * 12)
+    assert (run.restarts, len(stub.calls), run.curve) == (3, 3, [CHANCE] * 12)
     last = 0.001 * 0.4**3
     expected = [0.001, 0.0004, 0.00016] + [last] * 5 + [last / 5] * 5 + [last / 25] * 2
     assert stub.rates == pytest.approx(expected)
@@ -99,7 +94,7 @@ def test_every_epoch_of_every_try_has_its_own_seed_of_the_augmentation():
 def test_before_validation_batch_normalisation_sees_images_that_are_not_augmented():
     run, stub = scripted([(1.0, LEARNT)] * 2, "nasnet", epochs=2)
     run.train()
-    assert [seen.tolist() for seen in stub.calls] == [order[-1].tolist() for order in stub.orders]
+    assert [seen.tolist() for seen in stub.calls] == [order[-1:].tolist() for order in stub.orders]
     plain, stub = scripted([(1.0, LEARNT)] * 2, "nasnet", epochs=2, augmentation=())
     plain.train()
     assert stub.calls == []  # the last batch of the training was one
@@ -143,18 +138,15 @@ def test_every_epoch_sees_every_image_once_but_for_a_last_part_in_another_order(
     assert not np.array_equal(*stub.orders)
 
 
-def normalised(images, steps, moving_mean=0.0, base="blockqnn", **changes):
+def normalised(images, steps, base="blockqnn", **changes):
     """A run over one layer of batch normalisation, which the images reach untouched."""
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input(images.shape[1:])
-    norm = keras.layers.BatchNormalization(momentum=0.0)
-    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(norm(inputs)))
-    model = keras.Model(inputs, outputs)
-    norm.moving_mean.assign(norm.moving_mean + moving_mean)
+    net = PlanBuilder(images.shape[1:])
+    net.dense("predictions", net.global_pool("average", net.batch_norm("norm", 0)), 2)
+    network = Network(net.plan())
     protocol = proxy_protocol(base, batch_size=len(images) // steps, min_steps=1, **changes)
-    labels = np.arange(len(images)) % 2
-    engine = TensorFlowEngine(model, images, labels, protocol)
-    return _Run(model, engine, protocol, len(images), images, labels, 50.0, seed=1), norm
+    labels, weights = np.arange(len(images)) % 2, network.first_weights(0)
+    engine = TensorFlowEngine(network, TensorFlowEngine.hold(images, labels, 2, protocol), protocol, weights)
+    return _Run(engine, weights, protocol, len(images), images, labels, 50.0, seed=1)
 
 
 def drifting(count):
@@ -164,16 +156,17 @@ def drifting(count):
     return (random.normal(size=(count, 2, 3, 2)) * (1 + drift) + drift + np.array([0.0, 10.0])).astype(np.float32)
 
 
+def mean_and_variance(images):
+    return np.concatenate([images.mean((0, 1, 2), np.float64), images.var((0, 1, 2), np.float64)])
+
+
 def test_the_statistics_are_the_true_mean_and_variance_of_the_training_images():
     images = drifting(60)
-    run, norm = normalised(images, steps=12)
-    weights = [variable.numpy().copy() for variable in run.model.trainable_variables]
+    run = normalised(images, steps=12)
     run.set_statistics()
     # Twelve batches of five hold all images, so that the law of total variance gives the variance of them all.
-    np.testing.assert_allclose(norm.moving_mean.numpy(), images.mean((0, 1, 2), np.float64), rtol=1e-4)
-    np.testing.assert_allclose(norm.moving_variance.numpy(), images.var((0, 1, 2), np.float64), rtol=1e-4)
-    for old, new in zip(weights, run.model.trainable_variables, strict=True):
-        np.testing.assert_array_equal(old, new.numpy())
+    np.testing.assert_allclose(run.engine.statistics(), mean_and_variance(images), rtol=1e-4)
+    np.testing.assert_array_equal(run.engine.weights(), run.fresh)
 
 
 @pytest.mark.parametrize(
@@ -188,40 +181,25 @@ def test_the_statistics_are_the_true_mean_and_variance_of_the_training_images():
 )
 def test_after_a_training_too_they_are_those_of_images_that_are_not_augmented_and_no_weight_moves(changes):
     images = drifting(60)
-    run, norm = normalised(images, steps=12, **changes)
-    fresh = run.model.get_weights()
+    run = normalised(images, steps=12, **changes)
     assert run.train() is None
-    weights = [variable.numpy().copy() for variable in run.model.trainable_variables]
-    assert not np.allclose(weights[-2], fresh[-2])  # so that there are moments, which could go on
+    weights = run.engine.weights()
+    assert not np.allclose(weights[:4], run.fresh[:4])  # so that there are moments, which could go on
     run.set_statistics()
-    np.testing.assert_allclose(norm.moving_mean.numpy(), images.mean((0, 1, 2), np.float64), rtol=1e-4)
-    np.testing.assert_allclose(norm.moving_variance.numpy(), images.var((0, 1, 2), np.float64), rtol=1e-4)
-    for old, new in zip(weights, run.model.trainable_variables, strict=True):
-        np.testing.assert_array_equal(old, new.numpy())
+    np.testing.assert_allclose(run.engine.statistics(), mean_and_variance(images), rtol=1e-4)
+    np.testing.assert_array_equal(run.engine.weights(), weights)
 
 
 def test_sixteen_batches_are_enough(monkeypatch):
     images = drifting(100)
-    run, norm = normalised(images, steps=20)
+    run = normalised(images, steps=20)
     seen = []
     observe = run.engine.observe
-    monkeypatch.setattr(run.engine, "observe", lambda batch: (seen.append(batch), observe(batch)))
+    monkeypatch.setattr(run.engine, "observe", lambda order: (seen.extend(order), observe(order)))
     run.set_statistics()
     looked_at = images[np.concatenate(seen)]
     assert looked_at.shape[0] == 16 * 5
-    np.testing.assert_allclose(norm.moving_mean.numpy(), looked_at.mean((0, 1, 2), np.float64), rtol=1e-4)
-    np.testing.assert_allclose(norm.moving_variance.numpy(), looked_at.var((0, 1, 2), np.float64), rtol=1e-4)
-
-
-def test_what_the_moving_averages_held_before_does_not_matter():
-    images = drifting(60)
-    found = []
-    for lag in (0.0, 1000.0):
-        run, norm = normalised(images, steps=12, moving_mean=lag)
-        run.set_statistics()
-        found.append((norm.moving_mean.numpy(), norm.moving_variance.numpy(), run.validation_accuracy()))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(run.engine.statistics(), mean_and_variance(looked_at), rtol=1e-4)
 
 
 def test_outputs_that_are_not_finite_are_noticed_and_count_as_wrong():

@@ -97,7 +97,7 @@ def test_latency_is_a_metric_if_it_is_asked_for_in_other_processes_too(monkeypat
     def refused(*arguments, **options):
         raise ArithmeticError("no training here")
 
-    monkeypatch.setattr("automl_cells.builder.build", refused)
+    monkeypatch.setattr("automl_cells.evaluation.steps.tensorflow.TensorFlowEngine.__init__", refused)
     seen = []
     monkeypatch.setattr(known_metrics.KnownMetrics, "latency_ms", lambda known, genotype: seen.append(genotype) or 2.5)
     for asked in (False, True):
@@ -201,10 +201,24 @@ def test_a_chain_learns_digits_and_its_best_epoch_counts():
     assert ProxyTraining("digits", frame, without).evaluate(chain, seed=1).details["curve"] != found.details["curve"]
 
 
-def test_without_batch_normalisation_no_batch_is_observed(monkeypatch):
-    observed = []
-    monkeypatch.setattr(TensorFlowEngine, "observe", lambda engine, indices: observed.append(indices))
+def test_without_batch_normalisation_there_is_nothing_to_observe():
     frame = template("chain", kind="chain", input_shape=(8, 8, 1), classes=10)
     protocol = proxy_protocol("metaqnn_no_flip", epochs=1, max_restarts=0)
-    ProxyTraining("digits", frame, protocol).evaluate(ChainGenotype.from_text("P(2,2),SM"), seed=1)
-    assert not observed
+    found = ProxyTraining("digits", frame, protocol).evaluate(ChainGenotype.from_text("P(2,2),SM"), seed=1)
+    assert found.failure is None
+    assert found.metrics["accuracy"] == pytest.approx(found.details["curve"][0], abs=1e-4)
+
+
+def test_no_keras_model_is_made(digits, monkeypatch):
+    monkeypatch.setattr("keras.Model.__init__", lambda *arguments, **options: pytest.fail("a Keras model"))
+    assert digits.evaluate(CONV, seed=0).failure is None
+
+
+def test_the_training_images_are_put_on_the_device_once(monkeypatch):
+    held = []
+    hold = TensorFlowEngine.hold
+    monkeypatch.setattr(TensorFlowEngine, "hold", staticmethod(lambda *given: held.append(hold(*given)) or held[-1]))
+    training = ProxyTraining("digits?train=200", FRAME, proxy_protocol(SHORT, epochs=1))
+    for genotype in (CONV, MIXED):
+        training.evaluate(genotype, seed=0)
+    assert len(held) == 1

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from automl_cells.builder import cost, plan
+from automl_cells.genotypes import BlockGenotype
 from automl_cells.genotypes.nasbench201 import OPERATIONS, NasBench201Genotype
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark.py"
@@ -146,3 +148,34 @@ def test_scaling_refuses_what_is_no_number(benchmark, monkeypatch, capsys, optio
         run(benchmark, monkeypatch, "scaling", *options)
     assert ended.value.code == 2
     assert "Expected --workers as numbers from 1" in capsys.readouterr().err
+
+
+def test_the_first_step_is_compared_with_keras(benchmark, monkeypatch):
+    overhead = sys.modules["benchmark_overhead"]
+    small = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
+    frame = overhead.frame_of((8, 8, 1))
+    drawn = overhead.random_blocks(frame, 3, 2000)
+    assert len({block.hash for block in drawn}) == 3
+    assert all(cost(plan(block, frame)).parameters <= 2000 for block in drawn)
+    monkeypatch.setattr(overhead, "random_blocks", lambda frame, count, max_params: [small] * count)
+    found = overhead.first_step("8x8x1", blocks=2, max_params=2000, rounds=1)
+    assert 0 < found["lowest_ratio"] <= found["median_ratio"] <= found["highest_ratio"]
+    assert found["ratio"] == pytest.approx(found["ours"]["seconds"] / found["keras"]["seconds"])
+
+
+def test_the_memory_of_an_evaluating_process(benchmark, monkeypatch, tmp_path):
+    options = ("--parts", "memory", "--candidates", 2, "--json", tmp_path / "found")
+    run(benchmark, monkeypatch, "overhead", *options)
+    found = json.loads((tmp_path / "found").read_text())["memory"]
+    assert found["mb_after_5"] == found["mb_at_the_end"] > 100
+    assert found["ratio"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--parts", "first"], ["--blocks", "0"], ["--rounds", "-1"], ["--max-params", "9"]]
+)
+def test_overhead_refuses_what_it_cannot_measure(benchmark, monkeypatch, capsys, options):
+    with pytest.raises(SystemExit) as ended:
+        run(benchmark, monkeypatch, "overhead", *options)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("Error: Expected ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 from argparse import Namespace
@@ -118,11 +119,21 @@ def test_only_a_child_of_the_driver_is_killed(script):
         ({"trials": 0}, r"--trials from 1\. Received: 0$"),
         ({"workers": 0}, r"--workers from 1\. Received: 0$"),
         ({"kills_per_second": -1.0}, r"--kills-per-second from 0\. Received: -1\.0$"),
+        ({"seconds": math.nan}, r"--seconds from 0\. Received: nan$"),
+        ({"seconds": math.inf}, r"--seconds from 0\. Received: inf$"),
+        ({"seconds": -0.5}, r"--seconds from 0\. Received: -0\.5$"),
     ],
 )
 def test_what_makes_no_test_is_refused(script, changes, message):
     with pytest.raises(SearchError, match=message):
         script.chaos(options(**changes))
+
+
+def test_the_command_refuses_in_one_line_with_status_2():
+    command = [sys.executable, str(SCRIPT), "--seconds", "nan", "--table", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: Expected --seconds from 0. Received: nan\n"
 
 
 def test_the_command_says_what_did_not_hold_and_ends_with_status_1(tmp_path):

@@ -11,6 +11,10 @@ def engine_class(backend: str) -> type[ProxyEngine]:
         from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
 
         return TensorFlowEngine
+    if backend == "jax":
+        from automl_cells.evaluation.steps.jax import JaxEngine
+
+        return JaxEngine
     from automl_cells.evaluation.steps.keras_fit import KerasFitEngine
 
     return KerasFitEngine

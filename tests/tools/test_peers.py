@@ -1,0 +1,456 @@
+"""The comparison with other systems: how logs are read and kept, and one quick run of our own; no peer is needed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+from automl_cells.errors import SearchError
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    """Imports a module of the tools' folder, as the scripts in it do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TOOLS))
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def peers(tool):
+    return tool("benchmark_peers")
+
+
+def model(seconds, test, finished, candidate=1, **more):
+    return {
+        "event": "model",
+        "seconds": seconds,
+        "candidate": candidate,
+        "validation": test - 1,
+        "test": test,
+        "parameters": 1000,
+        "finished": finished,
+    } | more
+
+
+LOG = [
+    {"event": "started", "seconds": 1.0, "system": "x", "versions": {"keras": "3"}, "settings": {"epochs": 5}},
+    {"event": "candidate", "seconds": 2.0, "candidate": 1},
+    model(10.0, 99.2, False),
+    model(20.0, 98.0, False),  # better by validation than the one before: what counts is what is handed over
+    model(21.0, 98.0, True),
+    {"event": "candidate", "seconds": 22.0, "candidate": 2},
+    model(30.0, 99.0, False, 2, parameters=2000),
+    model(35.0, 99.0, True, 2, parameters=2000),
+    {"event": "ended", "seconds": 60.0, "why": "limit"},
+]
+
+
+def written(path, events, end=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(event) + "\n" for event in events) + end)
+    return path
+
+
+class TestLog:
+    def test_what_was_written_is_read(self, tool, tmp_path):
+        assert tool("peers.log").read_log(written(tmp_path / "log", LOG)) == LOG
+
+    def test_a_line_cut_off_at_the_end_is_left_out(self, tool, tmp_path):
+        assert tool("peers.log").read_log(written(tmp_path / "log", LOG, '{"event": "mod')) == LOG
+
+    @pytest.mark.parametrize("line", ["nonsense", "[]", '{"event": "model"}', '{"event": "model", "seconds": null}'])
+    def test_a_damaged_line_is_refused(self, tool, tmp_path, line):
+        with pytest.raises(SearchError, match=r"^Expected an event a line in .*Received: "):
+            tool("peers.log").read_log(written(tmp_path / "log", LOG, line + "\n"))
+
+    def test_a_missing_log_is_refused(self, tool, tmp_path):
+        with pytest.raises(SearchError, match=r"^Expected the log of a system\. Received: .*nothing$"):
+            tool("peers.log").read_log(tmp_path / "nothing")
+
+    @pytest.mark.parametrize(
+        ("target", "handed_over", "any_checkpoint"), [(99, 35.0, 10.0), (98, 21.0, 10.0), (99.3, None, None)]
+    )
+    def test_seconds_until_an_accuracy(self, tool, target, handed_over, any_checkpoint):
+        until = tool("peers.log").seconds_until
+        assert until(LOG, target, finished=True) == handed_over
+        assert until(LOG, target, finished=False) == any_checkpoint
+
+    def test_the_row_is_that_of_the_model_chosen_by_validation(self, tool):
+        row = tool("peers.log").summary(LOG, 99)
+        assert (row["test_accuracy"], row["parameters"], row["candidates"], row["seconds"]) == (99.0, 2000, 2, 60.0)
+        assert row["checkpoint"] is False
+        assert (row["versions"], row["settings"]) == ({"keras": "3"}, {"epochs": 5})
+
+    def test_a_checkpoint_stands_where_nothing_is_finished(self, tool):
+        row = tool("peers.log").summary(LOG[:4], 99)
+        assert (row["test_accuracy"], row["checkpoint"], row["seconds_to_target"]) == (98.0, True, None)
+
+    def test_an_empty_log_has_a_row_too(self, tool):
+        row = tool("peers.log").summary([], 99)
+        assert (row["test_accuracy"], row["candidates"], row["checkpoint"]) == (None, 0, False)
+
+
+@pytest.fixture
+def job(tool, tmp_path):
+    recorder = tool("peers.recorder")
+    return recorder.Job(
+        "x", tmp_path / "data.npz", tmp_path, time.monotonic() - 5, 1e9, 0
+    )  # at its end the process is ended
+
+
+class TestRecorder:
+    def recorded(self, tool, job):
+        return [event for event in tool("peers.log").read_log(job.log) if event["event"] != "started"]
+
+    def test_only_improvements_are_logged(self, tool, job):
+        recorder = tool("peers.recorder").Recorder(job, ("numpy",), {})
+        recorder.candidate()
+        for validation in (90, 90, 80, 95):
+            recorder.model(validation, 7, lambda: 50.0, finished=False)
+        recorder.model(95, 7, lambda: 50.0, finished=True)  # the same, handed over now
+        recorder.model(95, 7, lambda: 50.0, finished=True)
+        recorder.end("done")
+        events = self.recorded(tool, job)
+        assert [event["event"] for event in events] == ["candidate", *["model"] * 3, "ended"]
+        assert [(event["validation"], event["finished"]) for event in events[1:4]] == [
+            (90, False),
+            (95, False),
+            (95, True),
+        ]
+
+    def test_a_score_other_than_the_accuracy_selects(self, tool, job):
+        recorder = tool("peers.recorder").Recorder(job, (), {})
+        recorder.model(90, 7, lambda: 50.0, finished=True, score=(-0.5,))
+        recorder.model(95, 7, lambda: 50.0, finished=True, score=(-0.6,))
+        assert [event["validation"] for event in self.recorded(tool, job)] == [90]
+
+    def test_looking_at_the_test_images_costs_no_time(self, tool, job):
+        recorder = tool("peers.recorder").Recorder(job, (), {})
+        before = recorder.seconds
+
+        def slow():
+            time.sleep(0.5)
+            return 50.0
+
+        since = time.monotonic()
+        recorder.model(90, 7, slow, finished=True)
+        assert time.monotonic() - since >= 0.5
+        assert 5 <= before <= recorder.seconds < before + 0.4
+
+    def test_versions_are_noted(self, tool, job):
+        tool("peers.recorder").Recorder(job, ("numpy",), {"epochs": 3})
+        (started,) = tool("peers.log").read_log(job.log)
+        assert (started["versions"], started["settings"]) == ({"numpy": np.__version__}, {"epochs": 3})
+
+    def test_a_process_ends_when_its_time_is_over(self, tool, tmp_path):
+        script = (
+            "import time\n"
+            "from peers.recorder import Job, Recorder\n"
+            "Recorder(Job.of_this_process(), (), {})\n"
+            "time.sleep(60)\n"
+        )
+        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 2, 0]
+        command = [sys.executable, "-c", script, *map(str, words)]
+        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=False)
+        last = tool("peers.log").read_log(tmp_path / "log.jsonl")[-1]
+        assert (done.returncode, last["event"], last["why"]) == (0, "ended", "limit")
+        assert last["seconds"] >= 2
+
+    def test_peers_get_images_from_0_to_1_and_a_fifth_to_validate_on(self, tool, tmp_path):
+        x = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)
+        np.savez(tmp_path / "d.npz", x_train=x, y_train=np.arange(10), x_test=x[:3], y_test=np.arange(3))
+        data = tool("peers.recorder").images(tmp_path / "d.npz")
+        assert (len(data.x_train), len(data.x_validation), len(data.x_test), data.classes) == (8, 2, 3, 8)
+        assert data.x_train.dtype == data.x_test.dtype == np.float32
+        assert data.x_validation.max() == 1.0
+        np.testing.assert_array_equal(data.y_validation, [8, 9])
+
+
+class TestProcess:
+    def test_memory_of_the_children_counts(self, tool, tmp_path):
+        child = "x = bytearray(150_000_000); import time; time.sleep(2)"
+        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60)
+        assert ended.status == 0
+        assert ended.peak_mb > 150
+
+    def test_what_takes_too_long_is_ended_with_its_children(self, tool, tmp_path):
+        child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(300)"
+        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 3)
+        assert ended.status is None
+        pid = int((tmp_path / "pid").read_text())
+        deadline = time.monotonic() + 20
+        while _alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not _alive(pid)
+
+    def test_a_status_is_handed_on(self, tool, tmp_path):
+        script = "print('why'); raise SystemExit(3)"
+        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60)
+        assert ended.status == 3
+        assert (tmp_path / "out").read_text() == "why\n"
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def arguments(peers, tmp_path, **changes):
+    parser = argparse.ArgumentParser()
+    peers.add_options(parser)
+    return argparse.Namespace(**vars(parser.parse_args([])) | {"work": tmp_path} | changes)
+
+
+@pytest.fixture
+def fake(peers, monkeypatch):
+    """Systems that log what `LOG` has without running; the names of those that were run."""
+    run = []
+
+    def watch(command, output, environment, at_most):
+        name, folder = command[3], Path(command[5])
+        run.append(name)
+        written(folder / "log.jsonl", LOG if name == "ours_blockqnn" else LOG[:3])
+        output.write_text("")
+        return sys.modules["peers.process"].Ended(0, 123.4)
+
+    monkeypatch.setattr(peers, "watch", watch)
+    return run
+
+
+class TestCompare:
+    def test_every_system_gets_the_same(self, peers, fake, tmp_path):
+        found = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn,nasnet_mobile", minutes=2))
+        assert fake == ["ours_blockqnn", "nasnet_mobile"]
+        assert found["systems"]["ours_blockqnn"]["seconds_to_target"] == 35.0
+        assert found["systems"]["nasnet_mobile"]["peak_mb"] == 123
+        with np.load(tmp_path / "digits-2min-seed0" / "digits.npz") as data:
+            assert (data["x_train"].shape, data["x_test"].shape) == ((1347, 8, 8, 1), (450, 8, 8, 1))
+            assert len(set(data["y_train"][-269:])) == 10  # in random order, so that its end is a fair sample
+
+    def test_what_is_finished_is_not_run_again(self, peers, fake, tmp_path):
+        first = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        again = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn,nasnet_mobile"))
+        assert fake == ["ours_blockqnn", "nasnet_mobile"]
+        assert again["systems"]["ours_blockqnn"] == first["systems"]["ours_blockqnn"]
+
+    def test_other_budgets_and_seeds_are_other_runs(self, peers, fake, tmp_path):
+        for changes in ({}, {"seed": 1}, {"minutes": 3}):
+            peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn", **changes))
+        assert len(fake) == 3
+
+    def test_what_was_interrupted_is_run_anew(self, peers, fake, tmp_path, monkeypatch):
+        folder = tmp_path / "digits-20min-seed0" / "ours_blockqnn"
+        written(folder / "log.jsonl", LOG[:2])
+        (folder / "search").mkdir()
+        peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        assert fake == ["ours_blockqnn"]
+        assert not (folder / "search").exists()
+
+    def test_a_system_that_fails_is_one_clear_error_and_not_finished(self, peers, fake, tmp_path, monkeypatch):
+        ended = sys.modules["peers.process"].Ended
+        with monkeypatch.context() as patch:
+            patch.setattr(peers, "watch", lambda *_: ended(1, 0.0))
+            with pytest.raises(SearchError, match=r"^Expected ours_blockqnn to run .*Received: status 1, see .*txt$"):
+                peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        assert fake == ["ours_blockqnn"]
+
+    def test_what_a_system_had_before_it_failed_counts(self, peers, fake, tmp_path, monkeypatch):
+        whole = peers.watch
+
+        def fails(*words):
+            whole(*words)
+            return sys.modules["peers.process"].Ended(1, 5.0)
+
+        monkeypatch.setattr(peers, "watch", fails)
+        row = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))["systems"]["ours_blockqnn"]
+        assert (row["failure"], row["seconds_to_target"]) == ("status 1", 35.0)
+
+    def test_two_runs_do_not_share_a_folder(self, peers, fake, tmp_path):
+        folder = tmp_path / "digits-20min-seed0"
+        folder.mkdir()
+        with (
+            FileLock(folder / ".lock"),
+            pytest.raises(SearchError, match=r"^Expected a work folder that no other run is using\. Received: "),
+        ):
+            peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        assert fake == []
+
+    @pytest.mark.parametrize("content", ["", "[]", '{"peak_mb": 1}'])
+    def test_a_damaged_result_is_refused(self, peers, fake, tmp_path, content):
+        peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        (tmp_path / "digits-20min-seed0" / "ours_blockqnn" / "result.json").write_text(content)
+        with pytest.raises(SearchError, match=r"^Expected a result of this benchmark in .*Received: something else$"):
+            peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+
+    def test_the_part_of_fashion_mnist(self, peers, fake, tmp_path):
+        random = np.random.default_rng(0)
+        large = {
+            f"{what}_{part}": random.integers(0, 10, (n, 4, 4) if what == "x" else n, np.uint8)
+            for part, n in (("train", 5000), ("test", 2500))
+            for what in ("x", "y")
+        }
+        np.savez(tmp_path / "f.npz", **large)
+        found = peers.compare(
+            arguments(peers, tmp_path, systems="ours_blockqnn", data="fashion", fashion=tmp_path / "f.npz")
+        )
+        assert found["target"] == 88.0
+        with np.load(tmp_path / "fashion-20min-seed0" / "fashion.npz") as data:
+            assert (data["x_train"].shape, data["x_test"].shape) == ((4000, 4, 4, 1), (2000, 4, 4, 1))
+
+
+class TestHeadline:
+    def row(self, seconds):
+        return {"seconds_to_target": seconds}
+
+    def test_by_hand(self, peers):
+        rows = {
+            "ours_blockqnn": self.row(40.0),
+            "autokeras": self.row(500.0),
+            "keras_tuner_random": self.row(None),
+            "keras_tuner_hyperband": self.row(120.0),
+        }
+        assert peers.headline(rows, 600) == {
+            "ratio": 12.5,
+            "ratio_is_lower_bound": False,
+            "ratio_keras_tuner": 3.0,
+            "ratio_keras_tuner_is_lower_bound": False,
+        }
+
+    def test_who_never_got_there_needed_at_least_its_time(self, peers):
+        found = peers.headline({"ours_blockqnn": self.row(40.0), "autokeras": self.row(None)}, 600)
+        assert (found["ratio"], found["ratio_is_lower_bound"]) == (15.0, True)
+        assert (found["ratio_keras_tuner"], found["ratio_keras_tuner_is_lower_bound"]) == (None, False)
+
+    def test_no_ratio_where_ours_never_got_there(self, peers):
+        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(3.0)}, 600)["ratio"] is None
+
+
+def test_the_table_shows_what_was_reached(tool, peers):
+    log = tool("peers.log")
+    rows = {name: {**log.summary(events, 99), "peak_mb": 2345.0} for name, events in (("a", LOG), ("b", LOG[:4]))}
+    rows["c"] = {**log.summary([], 99), "peak_mb": 0.0}
+    text = io.StringIO()
+    Console(file=text, width=120).print(peers.table(rows, 99.0))
+    lines = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
+    assert ["a", "99.00", "2,000", "35", "10", "2", "2,345"] in lines
+    assert ["b", "98.00*", "1,000", "–", "10", "1", "2,345"] in lines
+    assert ["c", "–", "–", "–", "–", "0", "0"] in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--systems", "ours_blockqnn,nope"], "Expected systems among ['ours_blockqnn', "),
+        (["--systems", ""], "Expected systems among ['ours_blockqnn', "),
+        (["--minutes", "0"], "Expected --minutes above 0. Received: 0"),
+        (["--minutes", "nan"], "Expected --minutes above 0. Received: nan"),
+        (["--seed", "-1"], "Expected --seed from 0. Received: -1"),
+        (["--systems", "ours_blockqnn", "--data", "fashion", "--fashion", "nothing.npz"], "Expected "),
+        (["--work", __file__], "Expected a folder for --work. Received: "),
+        (["--systems", "missing"], "Expected the environment .venv-missing of missing (make peers). Received: none"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tool, peers, monkeypatch, capsys, tmp_path, words, message):
+    benchmark, systems = tool("benchmark"), tool("peers.systems")
+    monkeypatch.setitem(systems.SYSTEMS, "missing", systems.System("missing", ".venv-missing", "not there"))
+    systems_that_need_nothing = [] if "--systems" in words else ["--systems", "ours_blockqnn"]
+    command = ["benchmark.py", "search-peers", "--work", str(tmp_path), *systems_that_need_nothing, *words]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main()
+    assert stopped.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"Error: {message}")
+    assert output.err.count("\n") == 1
+
+
+def test_every_system_has_its_script_and_environment(tool):
+    for system in tool("peers.systems").SYSTEMS.values():
+        assert (TOOLS / "peers" / f"{system.module}.py").is_file()
+        if system.environment is not None:
+            requirements = TOOLS / "peers" / f"{system.environment.removeprefix('.venv-')}.txt"
+            pinned = [line for line in requirements.read_text().splitlines() if not line.startswith("#")]
+            assert pinned
+            assert all("==" in line for line in pinned)
+
+
+def until_a_model(tool, command, folder):
+    """The log of a system, which is ended as soon as it has a model."""
+    running = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        deadline, events = time.monotonic() + 200, []
+        while running.poll() is None and time.monotonic() < deadline:
+            events = tool("peers.log").read_log(folder / "log.jsonl") if (folder / "log.jsonl").exists() else []
+            if any(event["event"] == "model" for event in events):
+                break
+            time.sleep(0.5)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        _, said = running.communicate()
+    assert any(event["event"] == "model" for event in events), said.decode()
+    return events
+
+
+@pytest.mark.slow
+def test_our_own_path_searches_trains_and_hands_over(tool, peers, tmp_path):
+    data = peers._prepared("digits", Path(), tmp_path)
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    changes = "ours.TRIALS, ours.RECIPES = 2, {'digits': ('plain', {'epochs': 2})}"
+    script = f"from peers import ours; {changes}; ours.main()"
+    words = ["random_blockqnn", data, folder, time.monotonic(), 100, 0]
+    command = [sys.executable, "-c", script, *map(str, words)]
+    events = until_a_model(tool, command, folder)
+    row = tool("peers.log").summary(events, 0)
+    assert row["settings"]["strategy"] == "random"
+    assert row["candidates"] == 2
+    assert row["checkpoint"] is False
+    summary = json.loads((folder / "search" / "top" / "summary.json").read_text())
+    assert row["test_accuracy"] == summary[0]["test_accuracy"] > 5
+    assert row["seconds_to_target"] > 0
+
+
+@pytest.mark.slow
+def test_a_training_from_scratch_hands_over_its_checkpoints(tool, peers, tmp_path):
+    data = peers._prepared("digits", Path(), tmp_path)
+    script = (  # a small network in the place of the large one
+        "import keras\n"
+        "from peers import nasnet_mobile\n"
+        "def small(input_shape, weights, classes):\n"
+        "    pool, flat = keras.layers.AveragePooling2D(8), keras.layers.Flatten()\n"
+        "    return keras.Sequential([keras.Input(input_shape), pool, flat, keras.layers.Dense(classes, 'softmax')])\n"
+        "keras.applications.NASNetMobile = small\n"
+        "nasnet_mobile.main()\n"
+    )
+    words = ["nasnet_mobile", data, tmp_path, time.monotonic(), 150, 0]
+    events = until_a_model(tool, [sys.executable, "-c", script, *map(str, words)], tmp_path)
+    row = tool("peers.log").summary(events, 0)
+    assert (row["parameters"], row["candidates"], row["checkpoint"]) == (16 * 10 + 10, 1, False)
+    assert row["settings"]["image_size"] == 32
+    assert 0 < row["test_accuracy"] <= 100
