@@ -224,7 +224,7 @@ def table(proof: Proof) -> dict[str, object]:
     """What is done so far; see `proof_tables`."""
     result: dict[str, object] = {}
     searches = [(where, seed, proof.searches(where, seed)) for where, seeds in SPACES for seed in seeds]
-    done = [(where, seed, pair) for where, seed, pair in searches if all(run.done for run in pair)]
+    done = [(where, seed, pair) for where, seed, pair in searches if all(run.ended for run in pair)]
     result["search"] = [
         proof_tables.searched(
             where, seed, pair, [train_run(proof.work, winner_name(where, seed, how), "", seed, ()) for how in (0, 1)]

@@ -39,9 +39,18 @@ class Run(NamedTuple):
     resumable: bool
 
     @property
+    def ended(self) -> bool:
+        """Whether such a run, perhaps with other arguments, was brought to its end."""
+        return (self.out / "done.json").exists()
+
+    @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return (self.out / "done.json").exists()
+        return self.ended and self.record()["arguments"] == list(self.arguments)
+
+    def record(self) -> dict[str, Any]:
+        """What is written down of a run that has ended: its seconds and its arguments."""
+        return json.loads((self.out / "done.json").read_text())
 
 
 def search_run(work: Path, space: str, strategy: str, seed: int, minutes: float, options: Sequence[str]) -> Run:
@@ -111,7 +120,7 @@ def _one(run: Run, core: int) -> str | None:
     """Why it failed, if it did."""
     resume = []
     if run.out.exists():
-        if run.resumable and any(run.out.iterdir()):
+        if run.resumable and not run.ended and any(run.out.iterdir()):
             resume = ["--resume"]
         else:
             shutil.rmtree(run.out)

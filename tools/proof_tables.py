@@ -52,6 +52,7 @@ def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run])
         trials = read_run(run.out)[1]
         best = best_trials(trials)[0]
         row[side] = {
+            "seconds": run.record()["seconds"],
             "candidates": sum(trial.finished for trial in trials),
             "best_reward": best.reward,
             "best_accuracy": best.metrics["accuracy"],
@@ -59,7 +60,7 @@ def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run])
                 trial.metrics["accuracy"] for trial in best_trials(trials, 10)
             ),
         }
-        if training.done:
+        if training.ended:
             row[side]["test_accuracy"] = json.loads((training.out / "entry" / "metrics.json").read_text())[
                 "test_accuracy"
             ]

@@ -67,6 +67,18 @@ def search(
         int | None,
         typer.Option(help="How often a candidate whose worker died is tried again. [default: 2]", show_default=False),
     ] = None,
+    recycle_after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Replace a worker after so many candidates, for processes and ray. [default: 32]",
+            show_default=False,
+        ),
+    ] = None,
+    recycle_above: Annotated[
+        int | None,
+        typer.Option(metavar="MIB", help="Replace a worker that holds more after a candidate, for processes."),
+    ] = None,
     max_params: Annotated[
         int | None, typer.Option(help="Most trainable parameters of a candidate. [default: the template's]")
     ] = None,
@@ -80,6 +92,9 @@ def search(
         float | None,
         typer.Option(metavar="MS", help="Longest latency of a candidate: one image, one core, ONNX Runtime."),
     ] = None,
+    measure_latency: Annotated[
+        bool, typer.Option("--measure-latency", help="Measure the latency of every candidate, also without a limit.")
+    ] = False,
     reward: Annotated[
         str | None,
         typer.Option(
@@ -174,6 +189,8 @@ def search(
                         ("cpus_per_trial", cpus_per_trial),
                         ("gpus_per_trial", gpus_per_trial),
                         ("retries", retries),
+                        ("recycle_after", recycle_after),
+                        ("recycle_above", None if recycle_above is None else recycle_above * 2**20),
                     )
                     if value is not None
                 },
@@ -186,6 +203,7 @@ def search(
                 max_flops=max_flops,
                 max_memory=max_memory,
                 max_latency_ms=max_latency_ms,
+                measure_latency=measure_latency,
                 reward_options=options.assignments(reward_option, "--reward-option"),
                 seed=seed,
                 budget=seconds,

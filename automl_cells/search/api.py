@@ -25,7 +25,7 @@ from automl_cells.search.executors import check as check_executor
 from automl_cells.search.executors import executor as make_executor
 from automl_cells.search.journal import Journal
 from automl_cells.search.loop import Observer, SearchLoop
-from automl_cells.search.run_folder import JOURNAL, is_used, opened
+from automl_cells.search.run_folder import is_used, opened
 from automl_cells.search.trials import Trial, best_trials
 from automl_cells.spaces import Space
 from automl_cells.spaces import space as make_space
@@ -79,6 +79,7 @@ def search(
     max_flops: int | None = None,
     max_memory: int | None = None,
     max_latency_ms: float | None = None,
+    measure_latency: bool = False,
     reward_options: Mapping[str, Any] | None = None,
     seed: int = 0,
     budget: float | None = None,
@@ -117,6 +118,8 @@ def search(
         max_memory: most bytes of activations of the proxy network that are alive at once, for one image.
         max_latency_ms: longest latency of the proxy network for one image, in milliseconds of one core of this CPU,
             measured with ONNX Runtime before a candidate is trained.
+        measure_latency: whether every trial has that latency among its metrics, also where no limit and no reward needs
+            it; measured by the worker, before the training.
         reward_options: options of the reward, e.g. ``{"target_ms": 2.0}`` for ``latency_constrained``.
         seed: of proposals and trainings.
         budget: seconds after which nothing new is started.
@@ -185,7 +188,8 @@ def search(
     reward = reward or usual.reward
     reward_function = named_reward(reward, **(reward_options or {}))
     by_latency = "latency_ms" in metrics_needed(reward)  # which is not known to who decides to stop a training
-    latency = limits.max_latency_ms is not None or by_latency
+    needed = limits.max_latency_ms is not None or by_latency
+    latency = needed or measure_latency
     training = proxy_protocol(protocol or (usual.grey_protocol if data.input_shape[2] == 1 else usual.protocol))
     settings = {
         "space": {"name": space, "options": dict(space_options or {})},
@@ -209,8 +213,9 @@ def search(
     for name, value, off in (
         ("predictor_filter", chosen_from, 1),
         ("early_stopping", stops_early, False),
+        ("measure_latency", measure_latency and not needed, False),
         ("reward_options", dict(reward_options or {}), {}),
-        ("warm_start", inherited and {"run": inherited["run"], "digest": warm.digest(inherited)}, None),
+        ("warm_start", inherited and {"run": inherited.get("run"), "digest": warm.digest(inherited)}, None),
     ):
         if value != off:
             settings[name] = value
@@ -240,8 +245,12 @@ def search(
 def _inherited(run: str | Path | None, folder: Path, space: Space, resume: bool) -> dict[str, Any] | None:
     """What the search begins with: when it is resumed, what it began with, whatever has become of the earlier run."""
     kept = warm.kept(folder) if resume and is_used(folder) else None
-    if kept is None or (run is not None and (Path(run) / JOURNAL).exists()):
+    if kept is None:
         return None if run is None else warm.read(run, space)
+    if run is not None and Path(run).resolve().name != kept.get("run"):
+        raise SearchError(
+            f"Expected --warm-start {kept.get('run')}, with which the search in {folder} began. Received: {run}"
+        )
     return kept
 
 

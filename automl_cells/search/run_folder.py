@@ -95,13 +95,33 @@ def is_used(folder: str | Path) -> bool:
 
 
 def searching(folder: str | Path) -> bool:
-    """Whether a search is running in that folder, as its lock tells; ``True`` where that cannot be known."""
+    """Whether a search is running in that folder, as its lock tells, or else its workers' leases.
+
+    Raises:
+        JournalError: its lock cannot be tried, and its journal cannot be read.
+    """
     lock = FileLock(Path(folder) / LOCK, timeout=0)
     try:
         with lock:
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:  # somebody else's folder, which is not to be written to
+        return _locked(Path(folder))
+
+
+def _locked(folder: Path) -> bool:
+    """Whether somebody holds the lock of a folder that can only be read; by the leases where locks need writing."""
+    try:
+        import fcntl  # not on Windows
+
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+            return False
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return any(lease.live() for lease in read_leases(folder).values())
 
 
 def read_leases(folder: str | Path) -> dict[int, Lease]:

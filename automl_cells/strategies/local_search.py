@@ -8,7 +8,9 @@ Ours:
 
 - A space need not say how many neighbours there are. When `patience` neighbours of a centre have failed to be better,
   it counts as a local optimum; the next proposals are random until the first of them is told, which is the new centre.
-- Answers come in any order: whatever is better than the centre replaces it, whoever asked for it.
+- Answers come in any order. A neighbour of any centre of the present climb that is better than the centre replaces it,
+  and so does any random candidate; only a neighbour of the centre itself can fail. What was asked for in a climb that
+  has ended by the time of its answer is not heard: several workers would always lead back to the optimum given up.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class LocalSearch(Strategy):
         self.tried: set[str] = set()  # hashes
         self.centre: tuple[tuple[Action, ...], float] | None = None
         self.failures = 0  # of neighbours of the centre
+        self.climb: list[str] = []  # hashes of the centres of the present climb, the last of which is the centre's
 
     def ask(self, rng: np.random.Generator, trial: int) -> Proposal:
         """Random at first and after a local optimum, else a neighbour of the centre, a new one if there is any."""
@@ -73,19 +76,22 @@ class LocalSearch(Strategy):
     def tell(self, proposal: Proposal, reward: float) -> None:
         """Move to what is better; count what is not, and give the centre up after `patience` of its neighbours."""
         self.tried.add(proposal.genotype.hash)
+        origin = proposal.info.get("centre")  # none: a random candidate
+        if origin is not None and origin not in self.climb:
+            return  # asked for in a climb that has ended
         if self.centre is None or reward > self.centre[1]:
             self.centre = (proposal.decisions, reward)
             self.failures = 0
-            return
-        if len(self.tried) > self.initial:
+            self.climb.append(proposal.genotype.hash)
+        elif origin == self.climb[-1]:
             self.failures += 1
-        if self.failures >= self.patience:
-            self.centre, self.failures = None, 0
+            if self.failures >= self.patience:
+                self.centre, self.failures, self.climb = None, 0, []
 
     def state(self) -> dict[str, Any]:
-        """What has been tried, the centre with its reward, and how many of its neighbours have failed."""
+        """What has been tried, the centre with its reward, how many of its neighbours have failed, those before it."""
         centre = None if self.centre is None else [list(self.centre[0]), self.centre[1]]
-        return {"tried": sorted(self.tried), "centre": centre, "failures": self.failures}
+        return {"tried": sorted(self.tried), "centre": centre, "failures": self.failures, "climb": list(self.climb)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to a `state`, which may have been through JSON.
@@ -98,6 +104,9 @@ class LocalSearch(Strategy):
             found = state["centre"]
             centre = None if found is None else (trajectory(found[0], self.space), number(found[1]))
             failures = count(state["failures"])
+            climb = [str(digest) for digest in state["climb"]]
+            if bool(climb) != (centre is not None):
+                raise ValueError(f"{len(climb)} centres of the climb to {found!r:.80}")
         except (LookupError, TypeError, ValueError) as error:
             raise StrategyError(f"Expected a state of local_search. Received: {error!r}") from None
-        self.tried, self.centre, self.failures = tried, centre, failures
+        self.tried, self.centre, self.failures, self.climb = tried, centre, failures, climb

@@ -39,7 +39,9 @@ RAY_AUTH_MODE=token
 RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_MODE RAY_AUTH_TOKEN RAY_USAGE_STATS_ENABLED=0
 
-head=$(hostname)
+# Slurm's name of this node, which need not be what the machine calls itself.
+name=$(hostname)
+head=${SLURMD_NODENAME:-${name%%.*}}
 address=$(hostname --ip-address | tr ' ' '\n' | grep -v -e '^127\.' -e : | head -n 1)
 cores=$SLURM_CPUS_PER_TASK
 gpus=${SLURM_GPUS_ON_NODE:-0}

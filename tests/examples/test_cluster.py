@@ -21,7 +21,8 @@ PROGRAMS = {
     "srun": NOTES + 'echo "token $RAY_AUTH_MODE $RAY_AUTH_TOKEN" >>"$NOTES"\nexec sleep 60\n',  # until it is ended
     "ray": NOTES + 'while [[ $(grep -c ^srun "$NOTES") == 0 ]]; do sleep 0.05; done\n',
     "automl-cells": NOTES + 'while [[ $(grep -c ^token "$NOTES") -lt "$STEPS" ]]; do sleep 0.05; done\n',
-    "hostname": '#!/bin/bash\nif (($#)); then echo "127.0.1.1 fe80::1 192.0.2.7 198.51.100.7"; else echo first; fi\n',
+    "hostname": '#!/bin/bash\nif (($#)); then echo "127.0.1.1 fe80::1 192.0.2.7 198.51.100.7"; '
+    'else echo "${HOST:-first}"; fi\n',
 }
 
 
@@ -90,6 +91,15 @@ def test_the_slurm_script_starts_a_head_and_the_rest_and_searches_on_all_of_them
     assert set(modes) == {"token"}
     assert len(set(tokens)) == 1
     assert re.fullmatch("[0-9a-f]{64}", tokens[0])
+
+
+@pytest.mark.parametrize(
+    ("names", "node"), [({"SLURMD_NODENAME": "node7"}, "node7"), ({"HOST": "first.cluster.example"}, "first")]
+)
+def test_slurm_is_told_its_own_name_of_the_first_node(run, names, node):
+    called = run(2, **names)
+    head, rest = sorted(called["srun"], key=lambda words: "--head" not in words)
+    assert option(head, "--nodelist") == option(rest, "--exclude") == node
 
 
 def test_the_slurm_script_needs_no_second_node_and_counts_gpus(run):

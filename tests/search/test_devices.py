@@ -31,7 +31,7 @@ def test_the_cores_are_shared_out(cpus, workers, threads):
 def test_operations_are_deterministic_and_the_rest_is_the_caller_s(cpus, monkeypatch):
     monkeypatch.setenv("SOMETHING", "else")
     environment = worker_environment(0, 1)
-    assert environment["TF_DETERMINISTIC_OPS"] == "1"
+    assert environment["TF_DETERMINISTIC_OPS"] == environment["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] == "1"
     assert environment["SOMETHING"] == "else"
     assert "CUDA_VISIBLE_DEVICES" not in environment
     assert environment.keys() >= os.environ.keys()

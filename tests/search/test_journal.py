@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import sqlite3
@@ -400,3 +401,32 @@ class TestMigration:
         monkeypatch.undo()
         with Journal(version_1) as journal:
             assert journal.version == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """data = '{"metrics": NaN}'""", """data = '{"reward": -Infinity}'""", "data = '[1]'", "time = 'x'",
+        "trial = 'x'", "event = 'other'", "time = 9e999", f"data = '{'[' * 20_000}'",
+    ],
+)  # fmt: skip
+def test_an_event_of_other_types_is_reported(path, journal, change):
+    journal.append(0, "running")
+    journal._connection.execute(f"UPDATE events SET {change}")
+    with pytest.raises(JournalError, match="Expected to read the journal"):
+        list(journal.events())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trials": "abc"}, {"trials": True}, {"dataset": "digits"}, {"dataset": {"words": 5}}, {"protocol": {"x": 1}},
+        {"reward": {}}, {"space": "blockqnn"}, {"seed": "x"}, {"limits": [1]}, {"template": None},
+    ],
+)  # fmt: skip
+def test_a_setting_of_another_type_is_named(path, settings):
+    Journal(path, {}).close()
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE meta SET value = ? WHERE name = 'settings'", (json.dumps(settings),))
+    with pytest.raises(JournalError, match=rf"Expected to open the journal .*the setting {next(iter(settings))} "):
+        Journal(path, read_only=True)

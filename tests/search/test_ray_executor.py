@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import socket
@@ -219,6 +220,20 @@ class Showing(Evaluator):
 
 def dies():
     os._exit(3)
+
+def leaves():
+    sys.exit("not on this machine")
+
+class Sometimes(Showing):
+    # Each start takes a line from a file: "yes", or why it fails.
+
+    def prepare(self):
+        import pathlib
+        plan = pathlib.Path(__file__).with_name("starts")
+        word, _, rest = plan.read_text().partition("\\n")
+        plan.write_text(rest)
+        if word != "yes":
+            raise RuntimeError(word)
 """
 
 
@@ -273,6 +288,7 @@ def test_workers_that_share_a_gpu_share_its_memory(make, elsewhere):
         (Behaving(factory="tests.search.synthetic:refuse"), r"RuntimeError: no accelerator today$"),
         (Behaving(factory="tests.search.no_such_module:Behaving"), "ModuleNotFoundError: "),
         (Elsewhere("dies"), "Worker unexpectedly exits"),
+        (Elsewhere("leaves"), r"SystemExit: not on this machine$"),
     ],
 )
 def test_a_worker_that_cannot_start_says_why(make, elsewhere, evaluator, message):
@@ -280,6 +296,18 @@ def test_a_worker_that_cannot_start_says_why(make, elsewhere, evaluator, message
     executor.submit(jobs(Behaviour.ANSWER)[0])
     with pytest.raises(SearchError, match=rf"^Expected worker 0 to start\. Received: {message}"):
         executor.next_result(timeout=60)
+
+
+def test_a_later_worker_that_does_not_start_is_tried_again(make, elsewhere, tmp_path):
+    (tmp_path / "starts").write_text("yes\nthe disk is full\nthe disk is full\nyes\n" + "no disk\n" * 9)
+    executor = make(Elsewhere("Sometimes"), recycle_after=1, retries=2)
+    for job in jobs(Behaviour.ANSWER, Behaviour.ANSWER):
+        executor.submit(job)
+        assert executor.next_result(timeout=60).evaluation.failure is None
+    executor.submit(jobs(*[Behaviour.ANSWER] * 3)[2])
+    with pytest.raises(SearchError, match=r"^Expected worker 0 to start\. Received: RuntimeError: no disk$"):
+        executor.next_result(timeout=60)
+    assert (tmp_path / "starts").read_text() == "no disk\n" * 6  # three in a row
 
 
 @pytest.mark.slow
@@ -554,6 +582,11 @@ def test_workers_for_which_there_is_no_room_are_not_waited_for_without_end(make,
         {"cpus_per_trial": 0},
         {"gpus_per_trial": -1},
         {"gpus_per_trial": 1.5},
+        {"cpus_per_trial": math.nan},
+        {"cpus_per_trial": math.inf},
+        {"gpus_per_trial": math.nan},
+        {"gpus_per_trial": math.inf},
+        {"gpus_per_trial": 1e-320},
     ],
 )
 def test_options_that_mean_nothing_are_refused(options):

@@ -196,6 +196,35 @@ def test_the_lock_tells_whether_a_search_is_running(tmp_path):
     assert not searching(tmp_path / "run")
 
 
+@pytest.fixture
+def others(monkeypatch):
+    """From when it is called, run folders belong to somebody else and can only be read."""
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    return lambda: monkeypatch.setattr("automl_cells.search.run_folder.FileLock.acquire", refuse)
+
+
+def test_the_lock_of_somebody_else_tells_it_too(tmp_path, others):
+    with opened(tmp_path / "run", {"trials": 3}, False) as journal:
+        journal.append(0, "stale")
+        others()
+        assert searching(tmp_path / "run")
+    assert not searching(tmp_path / "run")
+
+
+def test_where_no_lock_can_be_tried_leases_tell_it(tmp_path, others, monkeypatch):
+    with opened(tmp_path / "run", {"trials": 3}, False) as journal:
+        journal.append(0, "running")
+        journal.renew(0, 0, 1)
+    (tmp_path / "run" / ".lock").unlink(missing_ok=True)
+    others()
+    assert searching(tmp_path / "run")
+    monkeypatch.setattr("automl_cells.search.journal.LIVE_SECONDS", -1.0)
+    assert not searching(tmp_path / "run")
+
+
 def test_more_trials_are_written_down_when_a_search_is_resumed(tmp_path):
     with opened(tmp_path / "run", {"trials": 3}, False) as journal:
         evaluator = Instant()

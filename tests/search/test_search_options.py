@@ -35,6 +35,40 @@ def test_a_warm_start_is_kept_and_resumed_without_the_earlier_run(earlier, tmp_p
     assert len(more.trials) == 2
 
 
+def test_what_it_began_with_counts_also_when_the_earlier_run_has_grown(earlier, tmp_path) -> None:
+    grows = shutil.copytree(earlier.out, tmp_path / "grows")
+    first = search(quarters(seed=1), out=tmp_path / "run", trials=1, warm_start=grows, **QUICK)
+    search(quarters(), out=grows, trials=4, resume=True, **QUICK)
+    more: dict[str, Any] = {"out": tmp_path / "run", "trials": 2, "resume": True, **QUICK}
+    with pytest.raises(SearchError, match=r"--warm-start grows, with which .* began\. Received: .*earlier$"):
+        search(quarters(seed=1), warm_start=earlier.out, **more)
+    found = search(quarters(seed=1), warm_start=grows, **more)
+    assert found.trials[0].reward == first.trials[0].reward
+    assert len(warm_start.kept(first.out)["trials"]) == 3
+
+
+def test_latency_is_measured_on_request(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("automl_cells.evaluation.latency.latency_ms", lambda layers: 2.5)
+    plain = search(quarters(), out=tmp_path / "plain", trials=1, **QUICK)
+    found = search(quarters(), out=tmp_path / "run", trials=1, measure_latency=True, **QUICK)
+    assert "latency_ms" not in plain.trials[0].metrics
+    assert found.trials[0].metrics["latency_ms"] == 2.5
+    assert found.trials[0].reward == plain.trials[0].reward
+    assert (read_run(plain.out)[0].get("measure_latency"), read_run(found.out)[0]["measure_latency"]) == (None, True)
+    with pytest.raises(SearchError, match=r"measure_latency True\. Received: None"):
+        search(quarters(), out=found.out, trials=2, resume=True, **QUICK)
+    more = search(quarters(), out=found.out, trials=2, resume=True, measure_latency=True, **QUICK)
+    assert [trial.metrics["latency_ms"] for trial in more.trials] == [2.5, 2.5]
+
+
+def test_latency_that_is_needed_anyway_may_be_asked_for_or_not(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("automl_cells.evaluation.latency.latency_ms", lambda layers: 2.5)
+    limited = {**QUICK, "max_latency_ms": 100.0}
+    search(quarters(), out=tmp_path / "run", trials=1, **limited)
+    more = search(quarters(), out=tmp_path / "run", trials=2, resume=True, measure_latency=True, **limited)
+    assert len(more.trials) == 2
+
+
 def test_a_search_that_began_without_is_not_resumed_with_a_warm_start(earlier, tmp_path) -> None:
     search(quarters(seed=1), out=tmp_path / "run", trials=1, **QUICK)
     with pytest.raises(SearchError, match="warm_start"):

@@ -99,3 +99,44 @@ def test_a_trial_that_was_stopped_is_marked_and_comes_last():
     trials = [trial(0, 90.0, {"stopped_after": 3}), trial(1, 50.0, {}), trial(2, 95.0, {"stopped_after": 6})]
     assert [best.number for best in best_trials(trials, 3)] == [1, 2, 0]
     assert [trial.to_row().get("stopped_after") for trial in trials] == [3, None, 6]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "value"),
+    [
+        (0, "info", [1]), (0, "info", None), (0, "proposal", "x"), (0, "decisions", 5), (7, "reward", "x"),
+        (7, "reward", None), (7, "reward", 10**400), (7, "reward", float("inf")), (7, "seconds", "x"),
+        (7, "metrics", [1]), (7, "details", [1]), (7, "details", None), (7, "failure", 5),
+    ],
+    ids=lambda value: f"{value!r:.20}",
+)  # fmt: skip
+def test_an_event_with_a_value_of_another_type_is_named(number, name, value):
+    found = events()
+    found[number].data[name] = value
+    with pytest.raises(JournalError, match=rf"Expected event {number + 1} of the journal to be whole.*{name}"):
+        trials_of(found)
+
+
+def test_metrics_and_notes_of_other_makers_are_taken_as_far_as_they_are_numbers():
+    found = events()
+    found[7].data["metrics"] = {"accuracy": 70.0, "words": "x", "huge": 10**400, "list": [1], "trial": 8}
+    assert trials_of(found)[0].metrics == {"accuracy": 70.0, "trial": 8}
+    assert trials_of(found)[0].to_row()["trial"] == 0
+    found[0].data["info"] = {"trial": "<b>", "hash": "x", "epsilon": 0.5}
+    row = trials_of(found)[0].to_row()
+    assert (row["trial"], row["hash"], row["epsilon"]) == (0, block(1).hash, 0.5)
+
+
+@pytest.mark.parametrize("epochs", ["x", None, True, 2.0, 0, -1, 10**40, [3]])
+def test_only_a_count_of_epochs_means_that_a_trial_was_stopped(epochs):
+    found = events()
+    found[7].data["details"] = {"stopped_after": epochs}
+    trial = trials_of(found)[0]
+    assert (trial.stopped, trial.stopped_after, "stopped_after" in trial.to_row()) == (False, None, False)
+
+
+@pytest.mark.parametrize("guesses", ["x", None, [50.0], {"3": "x"}, {"3": None}, {"3": 10**400}])
+def test_only_numbers_are_guesses(guesses):
+    trial = Trial(0, block(1), (), {}, 0, details={"guesses": guesses})
+    assert trial.guesses == {}
+    assert Trial(0, block(1), (), {}, 0, details={"guesses": {"3": 50}}).guesses == {"3": 50.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from automl_cells.strategies import LocalSearch, Proposal
 SPACE = NasBench201()
 
 
-def cell(*decisions: int) -> Proposal:
-    return Proposal(SPACE.genotype(decisions), decisions)
+def cell(*decisions: int, of: Proposal | None = None) -> Proposal:
+    """A random candidate, or a neighbour of another one."""
+    return Proposal(SPACE.genotype(decisions), decisions, {} if of is None else {"centre": of.genotype.hash})
 
 
 def learner(**options: Any) -> LocalSearch:
@@ -41,10 +43,11 @@ def test_the_best_of_the_first_is_the_centre() -> None:
 
 def test_a_better_one_becomes_the_centre_and_an_equal_one_does_not() -> None:
     search = learner()
-    search.tell(cell(0, 0, 0, 0, 0, 0), 50.0)
-    search.tell(cell(1, 0, 0, 0, 0, 0), 50.0)
+    centre = cell(0, 0, 0, 0, 0, 0)
+    search.tell(centre, 50.0)
+    search.tell(cell(1, 0, 0, 0, 0, 0, of=centre), 50.0)
     assert (search.centre, search.failures) == (((0, 0, 0, 0, 0, 0), 50.0), 1)
-    search.tell(cell(2, 0, 0, 0, 0, 0), 50.1)
+    search.tell(cell(2, 0, 0, 0, 0, 0, of=centre), 50.1)
     assert (search.centre, search.failures) == (((2, 0, 0, 0, 0, 0), 50.1), 0)
 
 
@@ -65,14 +68,75 @@ def test_neighbours_are_new() -> None:
 
 def test_after_a_local_optimum_it_begins_elsewhere() -> None:
     search = learner(patience=3)
-    search.tell(cell(0, 0, 0, 0, 0, 0), 90.0)
+    optimum = cell(0, 0, 0, 0, 0, 0)
+    search.tell(optimum, 90.0)
     for last in (1, 2, 3):
-        search.tell(cell(0, 0, 0, 0, 0, last), 10.0)
+        search.tell(cell(0, 0, 0, 0, 0, last, of=optimum), 10.0)
     assert search.centre is None
     far = [ask(search, seed) for seed in range(200)]
     assert np.mean([distance(proposal, cell(0, 0, 0, 0, 0, 0)) for proposal in far]) > 4.5  # 4.8 of random ones
     search.tell(cell(4, 4, 4, 4, 4, 4), 20.0)  # whatever it earned
     assert search.centre == ((4, 4, 4, 4, 4, 4), 20.0)
+
+
+def test_late_neighbours_of_an_optimum_that_was_given_up_are_not_heard() -> None:
+    search = learner(patience=1)
+    optimum = cell(0, 0, 0, 0, 0, 0)
+    search.tell(optimum, 90.0)
+    search.tell(cell(0, 0, 0, 0, 0, 1, of=optimum), 10.0)
+    search.tell(cell(0, 0, 0, 0, 0, 2, of=optimum), 80.0)
+    assert search.centre is None
+    search.tell(cell(4, 4, 4, 4, 4, 4), 20.0)
+    for last, reward in ((3, 80.0), (4, 10.0)):
+        search.tell(cell(0, 0, 0, 0, 0, last, of=optimum), reward)
+    assert (search.centre, search.failures) == (((4, 4, 4, 4, 4, 4), 20.0), 0)
+
+
+def test_only_neighbours_of_the_centre_fail_and_all_of_its_climb_may_be_better() -> None:
+    search = learner(patience=2)
+    first, second = cell(0, 0, 0, 0, 0, 0), cell(1, 0, 0, 0, 0, 0)
+    search.tell(first, 50.0)
+    search.tell(Proposal(second.genotype, second.decisions, {"centre": first.genotype.hash}), 60.0)
+    for last in (1, 2, 3):  # under way when the centre moved
+        search.tell(cell(0, 0, 0, 0, 0, last, of=first), 55.0)
+        search.tell(cell(4, 4, 4, 4, 4, last), 55.0)
+    assert (search.centre, search.failures) == (((1, 0, 0, 0, 0, 0), 60.0), 0)
+    search.tell(cell(0, 0, 0, 0, 0, 4, of=first), 70.0)
+    assert search.centre == ((0, 0, 0, 0, 0, 4), 70.0)
+
+
+def test_with_many_workers_restarts_are_random() -> None:
+    """One hill with its top at 0; eight answers are always under way."""
+    search = LocalSearch(SPACE, 400, initial=8, patience=12)
+    under_way: list[Proposal] = []
+    heard = []
+    starts = []
+    for trial in range(400):
+        before = search.centre
+        while len(under_way) < 8:
+            under_way.append(ask(search, 10 * trial + len(under_way)))
+            search.begun(under_way[-1])
+        heard.append(under_way.pop(0))
+        search.tell(heard[-1], 100.0 - sum(heard[-1].decisions))
+        if before is None and search.centre is not None:
+            starts.append(search.centre[0])
+    assert len(starts) >= 4
+    assert np.mean([sum(decision != 0 for decision in start) for start in starts[1:]]) > 3.5  # 4.8 of random ones
+    resumed, again = LocalSearch(SPACE, 400, initial=8, patience=12), LocalSearch(SPACE, 400, initial=8, patience=12)
+    for told in heard:
+        resumed.begun(told)
+        resumed.tell(told, 100.0 - sum(told.decisions))
+    for told in under_way:
+        resumed.begun(told)
+    again.restore(json.loads(json.dumps(search.state())))
+    assert resumed.state() == again.state() == search.state()
+
+
+def test_a_state_whose_climb_and_centre_do_not_agree_is_refused() -> None:
+    search = learner()
+    search.tell(cell(0, 0, 0, 0, 0, 0), 50.0)
+    with pytest.raises(StrategyError, match=r"a state of local_search\. Received: .*0 centres of the climb"):
+        learner().restore({**search.state(), "climb": []})
 
 
 def test_it_climbs_to_the_top_of_a_hill() -> None:

@@ -73,6 +73,17 @@ def test_each_run_is_done_once_on_one_core(runs, tmp_path):
     assert lines[-1].endswith("done, 0 minutes left")
 
 
+def test_other_arguments_are_another_run(runs, tmp_path):
+    first, second = (runs.Run(tmp_path / "a", ("train", word), True) for word in ("8", "60"))
+    runs.perform([first], quiet())
+    assert not second.done
+    runs.perform([second], quiet())
+    assert [arguments[:2] for arguments, _ in calls(second)] == [["train", "60"]]
+    assert "--resume" not in calls(second)[0][0]
+    assert second.done
+    assert not first.done
+
+
 @pytest.mark.parametrize("resumable", [True, False])
 def test_what_was_interrupted_goes_on_or_begins_anew(runs, tmp_path, resumable):
     run = runs.Run(tmp_path / "a", ("search",), resumable)
@@ -133,7 +144,7 @@ def searched(folder, accuracies):
             metrics = {"accuracy": accuracy, "flops": 10.0 * (number + 1)}
             answer = {"reward": accuracy - 1, "metrics": metrics, "seconds": 1.0, "failure": None, "details": {}}
             journal.append(number, "done", answer)
-    (folder / "done.json").write_text("{}")
+    (folder / "done.json").write_text('{"seconds": 481.0, "arguments": []}')
 
 
 def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
@@ -153,6 +164,7 @@ def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
     measured = json.loads(capsys.readouterr().out)
     (row,) = measured["search"]
     assert row["guided"] == {
+        "seconds": 481.0,
         "candidates": 2,
         "best_reward": 89.0,
         "best_accuracy": 90.0,

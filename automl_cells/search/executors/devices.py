@@ -69,6 +69,7 @@ def worker_environment(
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_DETERMINISTIC_OPS": "1",
+        "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",  # TensorFlow's own for oneDNN keeps what its largest candidate needed
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),

@@ -48,7 +48,8 @@ class RayExecutor(SeveralWorkers["_Worker"]):
             at 127.0.0.1, with as many cores as the workers need, which ends with `close`.
         cpus_per_trial: cores of a worker; its framework gets as many threads, at least one.
         gpus_per_trial: GPUs of a worker; of a part of one it may take that part of the memory, with 0 it sees none.
-        retries: how often a job is given to another worker after its own was lost.
+        retries: how often a job is given to another worker after its own was lost; times the workers, how many starts
+            in a row may fail once any worker was ready.
         recycle_after: jobs after which a worker is replaced.
         time_limit: seconds after which a job is given up as failed; ``None`` for no limit.
         memory_limit: bytes of resident memory above which a job is given up as failed; ``None`` for no limit. Looked at
@@ -80,7 +81,9 @@ class RayExecutor(SeveralWorkers["_Worker"]):
                 "Expected at least one worker, no retries or some, and one job a worker or more. "
                 f"Received: {workers=}, {retries=}, {recycle_after=}"
             )
-        if cpus_per_trial < 0.001 or gpus_per_trial < 0 or (gpus_per_trial > 1 and gpus_per_trial % 1):
+        finite = 0.001 <= cpus_per_trial < math.inf and 0 <= gpus_per_trial < math.inf  # not of NaN either
+        # Ray counts in ten-thousandths.
+        if not finite or 0 < gpus_per_trial < 0.0001 or (gpus_per_trial > 1 and gpus_per_trial % 1):
             raise SearchError(
                 "Expected cores for each trial, and no GPU, a part of one or whole ones. "
                 f"Received: {cpus_per_trial=}, {gpus_per_trial=}"
@@ -97,6 +100,8 @@ class RayExecutor(SeveralWorkers["_Worker"]):
         self._time_limit = time_limit
         self._memory_limit = memory_limit
         self._ready_at = time.monotonic()  # when a worker was last ready
+        self._ever_ready = False
+        self._failed_starts = 0  # of all workers, since the last that became ready
         self._cluster = RayCluster(address, None if workers is None else math.ceil(workers * cpus_per_trial))
         self._ray = self._cluster.ray
         try:
@@ -116,7 +121,7 @@ class RayExecutor(SeveralWorkers["_Worker"]):
             self.close()
             raise
 
-    def _start(self, number: int, failed_starts: int = 0) -> _Worker:
+    def _start(self, number: int) -> _Worker:
         settings = {
             "environment": self._environment,
             "workers_per_gpu": self._shares,
@@ -126,7 +131,7 @@ class RayExecutor(SeveralWorkers["_Worker"]):
             "spec": self._spec,
         }
         actor = self._actor.remote()
-        return _Worker(number, actor, actor.start.remote(json.dumps(settings)), failed_starts)
+        return _Worker(number, actor, actor.start.remote(json.dumps(settings)))
 
     def _dispatch(self) -> None:
         for worker in self._workers:
@@ -166,9 +171,10 @@ class RayExecutor(SeveralWorkers["_Worker"]):
         job, worker.task, worker.job = worker.job, None, None
         if job is None:
             if message["error"] is not None:
-                raise SearchError(f"Expected worker {worker.number} to start. Received: {message['error']}")
+                self._not_started(worker, message["error"], again=self._ever_ready)
+                return None
             worker.pid = message["pid"]
-            worker.failed_starts = 0
+            self._ever_ready, self._failed_starts = True, 0
             return None
         worker.answered += 1
         if worker.answered >= self._recycle_after or "over" in message:
@@ -182,18 +188,25 @@ class RayExecutor(SeveralWorkers["_Worker"]):
 
     def _died(self, worker: _Worker, why: str) -> Answer | None:
         """The worker, or its whole node, was lost: its job is tried again, or given up."""
+        if worker.pid is None:
+            self._not_started(worker, why, again=True)
+            return None
         self._replace(worker)
         job = worker.job
         if job is None:
-            if worker.failed_starts >= self._retries:
-                raise SearchError(f"Expected worker {worker.number} to start. Received: {why}")
             return None
         return self._lost(job, worker, f"the worker died: {why}", time.monotonic() - worker.since)
 
+    def _not_started(self, worker: _Worker, why: str, again: bool) -> None:
+        """Try again, where that may help: what one machine lacks another may have."""
+        self._failed_starts += 1
+        if not again or self._failed_starts > self._retries * self.slots:
+            raise SearchError(f"Expected worker {worker.number} to start. Received: {why}")
+        self._replace(worker)
+
     def _replace(self, worker: _Worker) -> None:
         self._ray.kill(worker.actor)  # nothing happens if it is dead already
-        failed_starts = worker.failed_starts + 1 if worker.pid is None else 0
-        self._workers[self._workers.index(worker)] = self._start(worker.number, failed_starts)
+        self._workers[self._workers.index(worker)] = self._start(worker.number)
 
     def _look(self) -> Answer | None:
         """Renew leases and keep limits; the answer of a job that has taken too long."""
@@ -230,7 +243,7 @@ class RayExecutor(SeveralWorkers["_Worker"]):
 class _Worker:
     """One actor and what it does: it starts (`task`, no `job`), is idle (neither), or has a job (both)."""
 
-    def __init__(self, number: int, actor: Any, starting: Any, failed_starts: int) -> None:
+    def __init__(self, number: int, actor: Any, starting: Any) -> None:
         self.number = number
         self.actor = actor
         self.task = starting
@@ -238,7 +251,6 @@ class _Worker:
         self.pid: int | None = None  # on its machine, from when it is ready
         self.answered = 0
         self.since = self.renewed = time.monotonic()  # at which its task was given, and its lease renewed
-        self.failed_starts = failed_starts  # in a row, of those that it replaces
 
     def give(self, job: Job, memory_limit: int | None) -> None:
         """Hand over one job."""

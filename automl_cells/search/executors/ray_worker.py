@@ -29,6 +29,7 @@ _EVERYWHERE = (  # what workers on other machines shall have as workers on this 
     "TF_DETERMINISTIC_OPS",
     "TF_FORCE_GPU_ALLOW_GROWTH",
     "TF_NUM_INTEROP_THREADS",
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR",
     "XLA_PYTHON_CLIENT_PREALLOCATE",
 )
 
@@ -66,7 +67,7 @@ class RayWorker:
             load(found["extensions"])
             self._evaluator = from_spec(found["spec"])
             self._evaluator.prepare()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that exits would end the process without a word
             return json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0][:500]})
         return json.dumps({"error": None, "pid": os.getpid()})
 
