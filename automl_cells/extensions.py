@@ -25,6 +25,8 @@ from automl_cells.errors import AutoMLCellsError, ExtensionError
 
 VARIABLE = "AUTOML_CELLS_EXTENSIONS"
 GROUP = "automl_cells.extensions"
+HINT = f"(operations of extensions: set {VARIABLE})"
+"""What to do about an operation that is not known here, for messages."""
 
 _imported: set[str] = set()
 _for_workers: set[str] = set()
@@ -51,8 +53,11 @@ def named() -> list[str]:
 
 @cache
 def _installed() -> tuple[str, ...]:
-    """Those of installed packages, which are read once: it takes milliseconds."""
-    return tuple(point.value for point in entry_points(group=GROUP))
+    """Those of installed packages, which are read once: it takes milliseconds.
+
+    Of an entry point that names an object in a module (``pkg.mod:attr``) it is the module.
+    """
+    return tuple(point.module for point in entry_points(group=GROUP))
 
 
 def load(modules: Iterable[str] | None = None) -> None:
@@ -70,7 +75,7 @@ def load(modules: Iterable[str] | None = None) -> None:
         _imported.add(module)  # before it is imported: it may itself ask for names
         try:
             importlib.import_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script may end the program when it is imported
             _imported.discard(module)
             if isinstance(error, AutoMLCellsError):
                 raise
@@ -93,12 +98,17 @@ def register(table: MutableMapping[str, Any], name: Any, value: Any, what: str) 
     Raises:
         ExtensionError: the name is not as it must be, or taken.
     """
+    check_free(table, name, value, what)
+    table[name] = value
+
+
+def check_free(table: MutableMapping[str, Any], name: Any, value: Any, what: str) -> None:
+    """Whether `register` would take these; see there for arguments and errors."""
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ExtensionError(f"Expected {what} with a name of lower-case letters, digits and _. Received: {name!r:.80}")
     taken = table.get(name)
     if taken is not None and _home(taken) != _home(value):
         raise ExtensionError(f"Expected {what} with a name of its own. Received: {name}, which is {_home(taken)}")
-    table[name] = value
 
 
 def _home(value: Any) -> str:

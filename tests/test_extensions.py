@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ import automl_cells as ac
 from automl_cells import extensions
 from automl_cells.errors import ExtensionError, SpaceError, StrategyError
 from automl_cells.search.executors.ray_worker import RayWorker
-from automl_cells.spaces import SPACES, NasBench201
-from automl_cells.strategies import STRATEGIES, Random
+from automl_cells.spaces import SPACES, NasBench201, Space
+from automl_cells.strategies import STRATEGIES, Random, Strategy
 
 ROOT = Path(__file__).resolve().parents[1]
 SPACE = """
@@ -160,3 +161,30 @@ def test_a_worker_of_ray_says_which_extension_it_cannot_import() -> None:
     settings = {"environment": {}, "workers_per_gpu": None, "sys_path": [], "log": None, "extensions": ["nowhere_else"]}
     answer = json.loads(RayWorker().start(json.dumps({**settings, "spec": {}})))
     assert re.match(r"ExtensionError: .*Received: nowhere_else \(ModuleNotFoundError", answer["error"])
+
+
+def test_a_module_that_ends_the_program_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "ends_it_all.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.setenv(extensions.VARIABLE, "ends_it_all")
+    with pytest.raises(ExtensionError, match=r"Received: ends_it_all \(SystemExit: 3\)"):
+        ac.space("nothing")
+
+
+def test_an_entry_point_may_name_an_object_in_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("mine", value, extensions.GROUP) for value in ("pkg.mod:attr", "pkg.other")]
+    monkeypatch.setattr(extensions, "entry_points", lambda group: points)
+    assert extensions._installed.__wrapped__() == ("pkg.mod", "pkg.other")
+
+
+def test_a_class_that_lacks_methods_is_not_registered() -> None:
+    with pytest.raises(ExtensionError, match=r"a space with all its methods\. Received: Mine without .*actions"):
+        ac.register_space(type("Mine", (Space,), {"name": "mine", "kind": "block"}))
+    with pytest.raises(ExtensionError, match=r"a strategy with all methods\. Received: Mine without .*ask"):
+        ac.register_strategy(type("Mine", (Strategy,), {"name": "mine"}))
+
+
+@pytest.mark.parametrize("kind", ["blob", "ensemble", None, ["block"]], ids=repr)
+def test_a_space_makes_genotypes_of_a_kind_that_exists(kind: object) -> None:
+    with pytest.raises(ExtensionError, match=r"a kind among block, cell, chain, nasbench201\. Received: "):
+        ac.register_space(type("Mine", (NasBench201,), {"name": "mine", "kind": kind}))
+    assert "mine" not in SPACES

@@ -6,14 +6,15 @@ counted, its latency is measured, and it is built, drawn and exported like any o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from automl_cells.builder.block_network import OPERATIONS as BLOCK_PLANNERS
 from automl_cells.builder.plan import PlanBuilder, strided
 from automl_cells.errors import ExtensionError, TemplateError
-from automl_cells.extensions import needed_by_workers, register
+from automl_cells.extensions import check_free, needed_by_workers, register
 from automl_cells.genotypes import block, cell
 from automl_cells.genotypes.block import Code
 
@@ -45,8 +46,13 @@ def register_operation(
     Raises:
         ExtensionError: an argument that is not as it must be, or a name or a number that is taken.
     """
-    sides = tuple(kernels)
-    if not sides or len(set(sides)) < len(sides) or any(side not in KERNELS for side in sides):
+    if not isinstance(name, str):
+        raise ExtensionError(
+            f"Expected an operation with a name of lower-case letters, digits and _. Received: {name!r:.80}"
+        )
+    sides = tuple(kernels) if isinstance(kernels, Iterable) else ()
+    known = all(type(side) is int and side in KERNELS for side in sides)
+    if not sides or not known or len(set(sides)) < len(sides):
         raise ExtensionError(f"Expected kernels among {KERNELS}, each once. Received: {kernels!r:.80}")
     if block_type is not None and (type(block_type) is not int or block_type < block.FIRST_REGISTERED):
         raise ExtensionError(f"Expected a block type from {block.FIRST_REGISTERED}. Received: {block_type!r:.80}")
@@ -55,24 +61,50 @@ def register_operation(
         raise ExtensionError(f"Expected an operation with a name of its own. Received: {name}, which the package has")
 
     def registered(plan: Registered) -> Registered:
-        if block_type is not None:
-            taken = block.OPERATIONS.get(block_type)
-            if taken is not None and taken.name != name:
-                raise ExtensionError(
-                    f"Expected a block type that is free. Received: {block_type}, which is {taken.name}"
-                )
+        if not inspect.isfunction(plan):
+            raise ExtensionError(f"Expected a function that plans the operation {name}. Received: {plan!r:.80}")
         for side in sides:
-            # what stands in the table is known by the function that it was made from
-            planner = partial(_checked, plan, name, side)
-            planner.__module__, planner.__qualname__ = plan.__module__, plan.__qualname__  # type: ignore[attr-defined]
+            check_free(cell.REGISTERED, f"{name}_{side}x{side}", plan, "an operation")
+        if block_type is not None:
+            _check_type(block_type, name, plan)
+        for side in sides:  # nothing is refused from here on, so that an operation is known wholly or not at all
+            planner = _known_by(plan, partial(_checked, plan, name, side))
             register(cell.REGISTERED, f"{name}_{side}x{side}", planner, "an operation")
         if block_type is not None:
             block.OPERATIONS[block_type] = block.Operation(name, sides, 1)
-            BLOCK_PLANNERS[block_type] = partial(_in_a_block, plan, name)
+            BLOCK_PLANNERS[block_type] = _known_by(plan, partial(_in_a_block, plan, name))
         needed_by_workers(plan.__module__)
         return plan
 
     return registered
+
+
+def _known_by(plan: Planner, made: partial[int]) -> partial[int]:
+    """`made`, which a table will hold, by the name and the module of the function that it was made from."""
+    made.__module__, made.__qualname__ = plan.__module__, plan.__qualname__  # type: ignore[attr-defined]
+    return made
+
+
+def _check_type(block_type: int, name: str, plan: Planner) -> None:
+    """Hold the number of an operation against the others'.
+
+    Raises:
+        ExtensionError: another operation has the number, or the operation has another number.
+    """
+    ours = (name, f"{plan.__module__}.{plan.__qualname__}")
+    for other, operation in block.OPERATIONS.items():
+        if other < block.FIRST_REGISTERED:
+            continue
+        planner = BLOCK_PLANNERS[other]
+        theirs = (operation.name, f"{planner.__module__}.{planner.__qualname__}")
+        if other == block_type and theirs != ours:
+            raise ExtensionError(
+                f"Expected a block type that is free. Received: {block_type}, which is {theirs[0]} ({theirs[1]})"
+            )
+        if other != block_type and operation.name == name:
+            raise ExtensionError(
+                f"Expected a block type with an operation of its own. Received: {name}, which is {other} ({theirs[1]})"
+            )
 
 
 def _in_a_block(

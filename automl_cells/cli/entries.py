@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl_cells.errors import GenotypeError, SearchError, ZooError
+from automl_cells.errors import GenotypeError, JournalError, SearchError, ZooError
 from automl_cells.genotypes import Genotype, load_with_provenance, published_names
 from automl_cells.genotypes.catalogue import is_known
 from automl_cells.search import best_trials, read_run
@@ -32,13 +32,18 @@ def best_of(run: Path) -> tuple[Genotype, dict[str, Any]]:
 
     Raises:
         SearchError: no candidate has succeeded.
-        JournalError: no search in that folder, or its journal is damaged.
+        JournalError: no search in that folder, its journal is damaged, or lacks settings that the provenance names.
     """
     settings, trials = read_run(run)
     found = best_trials(trials)
     if not found:
         raise SearchError(f"Expected a search with at least one candidate done. Received: {run} without any")
-    return found[0].genotype, provenance(settings, found[0], trials)
+    try:
+        return found[0].genotype, provenance(settings, found[0], trials)
+    except LookupError as error:  # of a journal of other makers
+        raise JournalError(
+            f"Expected the settings of the search in {run} to be whole. Received: none named {error}"
+        ) from None
 
 
 def genotype_of(word: str, shelf: str | None = None) -> tuple[Genotype, dict[str, Any]]:

@@ -16,7 +16,11 @@ def report(
     run: Run,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to write. [default: RUN/report.html]", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Where to write; missing folders are made. [default: RUN/report.html]",
+            show_default=False,
+        ),
     ] = None,
     open: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
@@ -29,7 +33,15 @@ def report(
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise AutoMLCellsError(f"Expected --out as a file that ends in .html. Received: {out}")
     facts = read_facts(run)
-    path = write_report(facts, out)
+    path = run / "report.html" if out is None else out
+    if path.is_dir():
+        raise AutoMLCellsError(f"Expected a file that can be written. Received: {path}, a folder")
+    try:
+        write_report(facts, path)
+    except OSError as error:
+        raise AutoMLCellsError(
+            f"Expected a file that can be written. Received: {path} ({error.strerror or error})"
+        ) from None
     say(f"{facts.progress}: {path}")
     if open:
         import webbrowser

@@ -256,15 +256,15 @@ def _say_how_guesses_rank(done: list[Trial]) -> None:
     """How well the predictor, and the rule that stops trainings early, ranked what they had not seen."""
     from automl_cells.report import ranking
 
-    stopped = [trial for trial in done if "stopped_after" in trial.details]
-    whole = [trial for trial in done if "stopped_after" not in trial.details]
+    stopped = [trial for trial in done if trial.stopped]
+    whole = [trial for trial in done if not trial.stopped]
     found = ranking((trial.info.get("predicted"), trial.reward) for trial in whole)
     if found is not None:
         say(f"Predictor: rank correlation (Spearman) {found.correlation:.2f} with {found.size} rewards not seen yet.")
     if stopped:
-        epochs = sum(trial.details["stopped_after"] for trial in stopped) / len(stopped)
+        epochs = sum(trial.stopped_after or 0 for trial in stopped) / len(stopped)
         say(f"Early stopping: {len(stopped)} of {len(done)} candidates, after {epochs:.1f} epochs on average.")
-    guesses = [(trial.details.get("guesses") or {}, trial.metrics.get("accuracy")) for trial in whole]
+    guesses = [(trial.guesses, trial.metrics.get("accuracy")) for trial in whole]
     found = ranking((next(iter(known.values()), None), accuracy) for known, accuracy in guesses)
     if found is not None:
         say(

@@ -114,6 +114,8 @@ def _print(rows: list[dict[str, Any]], format: str, asked: Sequence[str]) -> Non
             writer = csv.DictWriter(sys.stdout, _columns(rows), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+        case "table" if not rows:
+            say("No candidate yet.")
         case "table":
             console = output_console()
             console.print(_table(rows, console, asked))
@@ -129,7 +131,7 @@ def _front(run: Path, found: list[Trial], words: str, svg: Path | None) -> tuple
     """
     from automl_cells.report import draw_pareto_front, metrics_of, pareto_front
 
-    done = [trial for trial in found if trial.status == "done" and "stopped_after" not in trial.details]
+    done = [trial for trial in found if trial.status == "done" and not trial.stopped]
     if not done:
         raise AutoMLCellsError(f"Expected a search with at least one candidate done. Received: {run} without any")
     rows = [{"reward": trial.reward, **trial.metrics, "seconds": trial.seconds} for trial in done]

@@ -53,7 +53,7 @@ def _read(run: Path) -> tuple[list[Trial], int, bool]:
 
     under_way = searching(run)  # first: what it wrote before it ended is read then
     settings, trials = read_run(run)
-    total = max(int(settings["trials"]), len(trials))
+    total = max(int(settings.get("trials", 0)), len(trials))
     return trials, total, not under_way or sum(trial.finished for trial in trials) >= total
 
 

@@ -40,7 +40,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from automl_cells.errors import GenotypeError
-from automl_cells.extensions import find, load
+from automl_cells.extensions import HINT, find, load
 from automl_cells.genotypes.graph import Graph, leaves
 
 MAX_LAYERS = 128  # far above the paper's 23; bounds what a file can make the builder do
@@ -224,7 +224,8 @@ def _check(code: Code, position: int, layers: int) -> None:
     operation = find(OPERATIONS, code.type)
     if operation is None:
         types = [f"1 to {SELF_ATTENTION}", *(str(kind) for kind in OPERATIONS if kind >= FIRST_REGISTERED)]
-        raise GenotypeError(f"Expected the type of {where} among {', '.join(types)}. Received: {code.type}")
+        hint = f" {HINT}" if code.type >= FIRST_REGISTERED else ""
+        raise GenotypeError(f"Expected the type of {where} among {', '.join(types)}. Received: {code.type}{hint}")
     if code.kernel not in operation.kernels:
         raise GenotypeError(
             f"Expected the kernel of {where} ({operation.name}) among {operation.kernels}. Received: {code.kernel}"

@@ -23,7 +23,7 @@ from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
 from automl_cells.errors import GenotypeError
-from automl_cells.extensions import find
+from automl_cells.extensions import HINT, find
 from automl_cells.genotypes.graph import Graph
 
 MAX_BLOCKS = 10
@@ -238,7 +238,9 @@ def _check(block: Sequence[Any], number: int) -> None:
     for operation in (one, other):
         if not is_operation(operation):
             known = ", ".join((*OPERATIONS, *REGISTERED))
-            raise GenotypeError(f"Expected the operations of block {number} among {known}. Received: {operation!r:.40}")
+            raise GenotypeError(
+                f"Expected the operations of block {number} among {known}. Received: {operation!r:.40} {HINT}"
+            )
     if combination not in COMBINATIONS:
         raise GenotypeError(
             f"Expected the combination of block {number} among {', '.join(COMBINATIONS)}. Received: {combination!r:.40}"

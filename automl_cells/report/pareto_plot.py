@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from automl_cells.errors import SearchError
 from automl_cells.files import replacing
+from automl_cells.report.bounded import bounded
 from automl_cells.report.pareto import is_maximised, pareto_front
 from automl_cells.report.search_curve import SUFFIXES
 
@@ -50,7 +51,8 @@ def draw_pareto_front(
     if path.suffix.lower() not in SUFFIXES:
         raise SearchError(f"Expected a path that ends in .svg or .png. Received: {path}")
     across, up = metrics
-    known = [row for row in rows if row.get(across) is not None and row.get(up) is not None]
+    numbers = [{**row, across: bounded(row.get(across)), up: bounded(row.get(up))} for row in rows]
+    known = [row for row in numbers if row[across] is not None and row[up] is not None]
     if not known:
         raise SearchError(f"Expected at least one trial with {across} and {up} to draw. Received: none")
     front = sorted((known[position] for position in pareto_front(known, metrics)), key=lambda row: row[across])
@@ -113,7 +115,7 @@ def _tidy(axes: Axes, known: Sequence[Mapping[str, Any]], across: str, up: str) 
         values = [row[name] for row in known]
         if min(values) > 0 and max(values) > _MANY_TIMES * min(values):
             scale("log")
-        elif max(values) >= 10_000:
+        elif 10_000 <= max(values) < 1e15:  # beyond, powers of ten are shorter than digits in groups
             axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.set_label_text(f"{_UNITS.get(name, name)}, {'higher' if is_maximised(name) else 'lower'} is better")
         axis.label.set_color(_INK)

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from automl_cells.errors import SearchError
 from automl_cells.files import replacing
+from automl_cells.report.bounded import bounded
 from automl_cells.report.phases import phase_label, phases
 
 SUFFIXES = (".svg", ".png")
@@ -106,7 +107,7 @@ def running_mean(values: Sequence[float], window: int) -> list[float]:
 
 
 def _checked(trials: Sequence[CurvePoint]) -> list[CurvePoint]:
-    """The trials in order.
+    """The trials in order, their numbers `bounded`.
 
     Raises:
         SearchError: as `draw_search_curve`.
@@ -121,7 +122,10 @@ def _checked(trials: Sequence[CurvePoint]) -> list[CurvePoint]:
             value = getattr(point, name)
             if value is not None and not math.isfinite(value):
                 raise SearchError(f"Expected a finite {name} of trial {point.trial}. Received: {value}")
-    return points
+    return [
+        point._replace(reward=bounded(point.reward), accuracy=bounded(point.accuracy), epsilon=bounded(point.epsilon))
+        for point in points
+    ]
 
 
 def _draw_phases(rewards: Axes, accuracies: Axes, points: Sequence[CurvePoint]) -> None:

@@ -16,6 +16,7 @@ of: its lease. A running trial whose lease was not renewed of late has lost its 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import time
@@ -34,6 +35,11 @@ LIVE_SECONDS = 60.0
 """A worker that was heard of so long ago is taken to be alive: it signs every few seconds, busy machines are slow."""
 
 _RENEW_EVERY = 5.0  # seconds between two renewals of a lease that are written
+
+
+_TYPES = (dict, float, int)  # of an event's data, time and trial
+
+_NAMED = ("space", "strategy", "protocol")  # settings that are JSON objects with a name
 
 
 class Event(NamedTuple):
@@ -100,7 +106,7 @@ class Journal:
         except JournalError:
             self.close()
             raise
-        except (sqlite3.Error, ValueError, TypeError, KeyError, MemoryError) as error:
+        except (sqlite3.Error, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
             self.close()
             raise self._error("open", error) from None
 
@@ -111,14 +117,15 @@ class Journal:
         return f"{self.path.absolute().as_uri()}?mode={mode}"
 
     def _read_meta(self) -> tuple[dict[str, Any], int]:
-        meta = {name: json.loads(value) for name, value in self._connection.execute("SELECT * FROM meta")}
+        rows = self._connection.execute("SELECT * FROM meta")
+        meta = {name: json.loads(value, parse_constant=_no_constant) for name, value in rows}
         version = meta.get("version")
         if meta.get("format") != FORMAT or type(version) is not int or not 1 <= version <= VERSION:
             expected = f"{FORMAT} of a version up to {VERSION}"
             raise JournalError(
                 f"Expected {self.path} to be {expected}. Received: {meta.get('format')} version {version}"
             )
-        return dict(meta["settings"]), version
+        return _checked(meta["settings"]), version
 
     def _create(self, settings: Mapping[str, Any]) -> None:
         """Make the file beside its place and rename it, so that a journal without its schema never exists."""
@@ -230,12 +237,22 @@ class Journal:
             JournalError: the file is damaged.
         """
         try:
+            decode = json.JSONDecoder(parse_constant=_no_constant).decode  # one for all: making one takes as long
             rows = self._connection.execute("SELECT * FROM events ORDER BY number")
             for expected, (number, when, trial, event, data) in enumerate(rows, start=1):
                 if number != expected:
                     raise ValueError(f"event {number} where {expected} should be")
-                yield Event(number, when, trial, event, json.loads(data))
-        except (sqlite3.Error, ValueError, TypeError, MemoryError) as error:  # a damaged record may claim any size
+                known = decode(data)
+                if (type(known), type(when), type(trial)) != _TYPES or event not in EVENTS or not math.isfinite(when):
+                    raise ValueError(f"event {number}: {event!r:.40} of trial {trial!r:.40} at {when!r:.40}")
+                yield Event(number, when, trial, event, known)
+        except (
+            sqlite3.Error,
+            ValueError,
+            TypeError,
+            RecursionError,
+            MemoryError,
+        ) as error:  # a record may claim any size
             raise self._error("read", error) from None
 
     def close(self) -> None:
@@ -247,3 +264,29 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _no_constant(name: str) -> None:
+    """NaN and infinities, which Python reads and JSON does not have; a journal never writes them."""
+    raise ValueError(f"{name} where a number should be")
+
+
+def _checked(settings: Any) -> dict[str, Any]:
+    """The settings of a journal, each of its type; any may be missing, and there may be others.
+
+    Raises:
+        ValueError: they are damaged, or another program's.
+    """
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings {settings!r:.80}")
+    kinds: dict[str, type] = {"reward": str, "seed": int, "trials": int, "template": dict, "limits": dict}
+    for name, value in settings.items():
+        if name in _NAMED:
+            sound = isinstance(value, dict) and isinstance(value.get("name"), str)
+        elif name == "dataset":
+            sound = isinstance(value, dict) and isinstance(value.get("words"), str)
+        else:
+            sound = name not in kinds or type(value) is kinds[name]
+        if not sound:
+            raise ValueError(f"the setting {name} {value!r:.80}")
+    return settings

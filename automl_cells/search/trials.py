@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from automl_cells.errors import GenotypeError, JournalError
 from automl_cells.genotypes import Genotype, from_document
 from automl_cells.search.journal import Event
+
+_MOST_EPOCHS = 10**9
+_COLUMNS = frozenset(("trial", "status", "reward", "seconds", "repeats", "stopped_after", "failure", "hash"))
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Trial:
         proposal: number of the proposal, repeats and rejected proposals counted.
         status: ``proposed``, ``running``, ``done``, ``failed`` or ``stale``.
         reward: what the strategy was told, or ``None`` so far.
-        metrics: see the evaluator.
+        metrics: see the evaluator; the numbers among what a journal has under this name.
         seconds: wall-clock time of the evaluation.
         failure: why it failed.
         details: the evaluator's notes, e.g. the learning curve.
@@ -56,7 +60,24 @@ class Trial:
     @property
     def stopped(self) -> bool:
         """Whether its training was stopped early, so that its accuracy is a guess."""
-        return "stopped_after" in self.details
+        return self.stopped_after is not None
+
+    @property
+    def stopped_after(self) -> int | None:
+        """After how many epochs its training was stopped early, ``None`` if it was not.
+
+        An evaluator of somebody else's may call by this name what is no count of epochs: it says nothing here.
+        """
+        epochs = self.details.get("stopped_after")
+        return epochs if type(epochs) is int and 0 < epochs <= _MOST_EPOCHS else None
+
+    @property
+    def guesses(self) -> Mapping[str, float]:
+        """By epochs, the accuracies in per cent that its learning curve promised; none where anything else is there."""
+        guesses = self.details.get("guesses")
+        if not isinstance(guesses, Mapping) or not all(map(_is_finite, guesses.values())):
+            return {}
+        return {epochs: float(guess) for epochs, guess in guesses.items()}
 
     def after(self, event: Event) -> Trial:
         """The trial after one more event of its own.
@@ -71,28 +92,35 @@ class Trial:
             return self if self.finished else replace(self, status=event.event)
         with _whole(event):
             data = event.data
+            failure = data["failure"]
+            if failure is not None and not isinstance(failure, str):
+                raise TypeError(f"failure {failure!r:.80}")
             return replace(
                 self,
                 status=event.event,
-                reward=data["reward"],
-                metrics=data["metrics"],
-                seconds=data["seconds"],
-                failure=data["failure"],
-                details=data["details"],
+                reward=_finite(data, "reward"),
+                metrics=_numbers(_object(data, "metrics")),
+                seconds=_finite(data, "seconds"),
+                failure=failure,
+                details=_object(data, "details"),
                 ended=event.time,
             )
 
     def to_row(self) -> dict[str, Any]:
-        """A flat, JSON-able row for tables."""
+        """A flat, JSON-able row for tables; metrics and notes take the place of nothing else in it."""
         return {
             "trial": self.number,
             "status": self.status,
             "reward": self.reward,
-            **self.metrics,
+            **{name: value for name, value in self.metrics.items() if name not in _COLUMNS},
             "seconds": self.seconds,
             "repeats": self.repeats,
-            **({"stopped_after": self.details["stopped_after"]} if self.stopped else {}),
-            **{name: value for name, value in self.info.items() if isinstance(value, int | float | str)},
+            **({"stopped_after": self.stopped_after} if self.stopped else {}),
+            **{
+                name: value
+                for name, value in self.info.items()
+                if isinstance(value, int | float | str) and name not in _COLUMNS
+            },
             "failure": self.failure,
             "hash": self.genotype.hash,
         }
@@ -114,19 +142,68 @@ def proposed(event: Event) -> Trial:
         return Trial(
             event.trial,
             from_document(data["genotype"]),
-            decisions_from_json(data["decisions"]),
-            data["info"],
-            data["proposal"],
+            decisions_from_json(_decisions(data)),
+            _object(data, "info"),
+            _whole_number(data, "proposal"),
             started=event.time,
         )
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    if type(value) is not float and type(value) is not int:
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _finite(data: Mapping[str, Any], name: str) -> float:
+    value = data[name]
+    if not _is_finite(value):
+        raise TypeError(f"{name} {value!r:.80}")
+    return value
+
+
+def _object(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = data[name]
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} {value!r:.80}")
+    return value
+
+
+def _decisions(data: Mapping[str, Any]) -> Any:
+    value = data["decisions"]
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"decisions {value!r:.80}")
+    return value
+
+
+def _whole_number(data: Mapping[str, Any], name: str) -> int:
+    value = data[name]
+    if type(value) is not int:
+        raise TypeError(f"{name} {value!r:.80}")
+    return value
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics that are finite numbers: an evaluator of somebody else's may have written any JSON."""
+    if all(map(_is_finite, metrics.values())):
+        return metrics
+    return {name: value for name, value in metrics.items() if _is_finite(value)}
 
 
 @contextlib.contextmanager
 def _whole(event: Event) -> Iterator[None]:
     try:
         yield
-    except (LookupError, TypeError, GenotypeError) as error:
-        raise JournalError(f"Expected event {event.number} of the journal to be whole. Received: {error!r}") from None
+    except (LookupError, TypeError, RecursionError, GenotypeError) as error:
+        raise _damaged(event, error) from None
+
+
+def _damaged(event: Event, error: Exception) -> JournalError:
+    return JournalError(f"Expected event {event.number} of the journal to be whole. Received: {error!r}")
 
 
 def trials_of(events: Iterable[Event]) -> list[Trial]:
@@ -139,9 +216,10 @@ def trials_of(events: Iterable[Event]) -> list[Trial]:
     for event in events:
         if event.event == "proposed":
             trials[event.trial] = proposed(event)
+        elif event.trial in trials:
+            trials[event.trial] = trials[event.trial].after(event)
         else:
-            with _whole(event):
-                trials[event.trial] = trials[event.trial].after(event)
+            raise _damaged(event, KeyError(event.trial))
     return [trials[number] for number in sorted(trials)]
 
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from automl_cells.errors import ExtensionError, SpaceError
 from automl_cells.extensions import find, register
+from automl_cells.genotypes import EnsembleGenotype
+from automl_cells.genotypes.serialization import KINDS
 from automl_cells.spaces.base import Action, Space, State
 from automl_cells.spaces.blockqnn import BlockQNN
 from automl_cells.spaces.blockqnn_fast import BlockQNNFast
@@ -15,6 +17,8 @@ from automl_cells.spaces.nasbench201 import NasBench201
 from automl_cells.spaces.nasnet import NASNet
 
 SPACES: dict[str, type[Space]] = {cls.name: cls for cls in (BlockQNN, BlockQNNFast, MetaQNN, NASNet, NasBench201)}
+
+_SEARCHED = tuple(sorted(KINDS.keys() - {EnsembleGenotype.kind}))  # an ensemble is made of what was found
 
 __all__ = [
     "SPACES",
@@ -43,10 +47,17 @@ def register_space(cls: Registered) -> Registered:
         cls: a subclass of `Space` with ``name`` and ``kind``.
 
     Raises:
-        ExtensionError: not a subclass of `Space`, or a name that is taken or no name.
+        ExtensionError: not a subclass of `Space`, one that lacks methods, a kind of genotype that the package does not
+            have, or a name that is taken or no name.
     """
     if not isinstance(cls, type) or not issubclass(cls, Space):
         raise ExtensionError(f"Expected a subclass of Space. Received: {cls!r:.80}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise ExtensionError(f"Expected a space with all its methods. Received: {cls.__qualname__} without {missing}")
+    kind = getattr(cls, "kind", None)
+    if kind not in _SEARCHED:
+        raise ExtensionError(f"Expected a space with a kind among {', '.join(_SEARCHED)}. Received: {kind!r:.80}")
     register(SPACES, getattr(cls, "name", None), cls, "a space")
     return cls
 

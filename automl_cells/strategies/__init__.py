@@ -50,10 +50,13 @@ def register_strategy(cls: Registered) -> Registered:
         cls: a subclass of `Strategy` with ``name``.
 
     Raises:
-        ExtensionError: not a subclass of `Strategy`, or a name that is taken or no name.
+        ExtensionError: not a subclass of `Strategy`, one that lacks methods, or a name that is taken or no name.
     """
     if not isinstance(cls, type) or not issubclass(cls, Strategy):
         raise ExtensionError(f"Expected a subclass of Strategy. Received: {cls!r:.80}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise ExtensionError(f"Expected a strategy with all methods. Received: {cls.__qualname__} without {missing}")
     register(STRATEGIES, getattr(cls, "name", None), cls, "a strategy")
     return cls
 

@@ -78,6 +78,11 @@ def test_an_unknown_operation_is_refused_by_files_and_spaces() -> None:
         ({"name": "conv"}, r"a name of its own\. Received: conv, which the package has"),
         ({"name": "identity"}, r"Received: identity, which the package has"),
         ({"name": "dil_conv"}, r"Received: dil_conv, which the package has"),
+        ({"name": ["x"]}, r"an operation with a name of .* Received: \['x'\]"),
+        ({"kernels": 3}, r"kernels among .* Received: 3"),
+        ({"kernels": "x"}, r"kernels among .* Received: 'x'"),
+        ({"kernels": [[3]]}, r"kernels among .* Received: \[\[3\]\]"),
+        ({"kernels": [True]}, r"kernels among .* Received: \[True\]"),
         ({"kernels": []}, r"kernels among \(1, 3, 5, 7, 9\), each once\. Received: \[\]"),
         ({"kernels": [3, 3]}, r"kernels among .* Received: \[3, 3\]"),
         ({"kernels": [4]}, r"kernels among .* Received: \[4\]"),
@@ -119,3 +124,27 @@ def test_a_map_of_another_shape_is_refused_when_it_is_planned() -> None:
     block = BlockGenotype.from_codes([(1, 100, 3, 0, 0), (2, 7, 0, 0, 0)])
     with pytest.raises(TemplateError, match=r"the operation wide to make"):
         plan(block, template("cifar", repeats=1, filters=(4,), input_shape=(8, 8, 1), classes=3))
+
+
+def test_a_block_type_is_one_function_with_one_name() -> None:
+    register_operation("mine", kernels=[3], block_type=100)(planner)
+    with pytest.raises(ExtensionError, match=r"type that is free\. Received: 100, which is mine \(.*\.planner\)"):
+        register_operation("mine", kernels=[5], block_type=100)(other)
+    with pytest.raises(ExtensionError, match=r"operation of its own\. Received: mine, which is 100 \(.*\.planner\)"):
+        register_operation("mine", kernels=[5], block_type=101)(other)
+    assert BLOCK_OPERATIONS[100].kernels == (3,)
+    assert not {"mine_5x5"} & REGISTERED.keys()
+    assert 101 not in BLOCK_OPERATIONS
+
+
+def test_an_operation_is_registered_wholly_or_not_at_all() -> None:
+    register_operation("mine", kernels=[5])(planner)
+    with pytest.raises(ExtensionError, match=r"Received: mine_5x5, which is .*planner"):
+        register_operation("mine", kernels=[3, 5], block_type=100)(other)
+    assert "mine_3x3" not in REGISTERED
+    assert 100 not in BLOCK_OPERATIONS
+
+
+def test_only_functions_plan() -> None:
+    with pytest.raises(ExtensionError, match=r"a function that plans the operation mine\. Received: 5"):
+        register_operation("mine", kernels=[3])(5)  # type: ignore[type-var]

@@ -63,6 +63,8 @@ def refused(monkeypatch, capsys, *arguments: object) -> str:
         (["--max-memory", "-1"], ["max_memory above 0"]),
         (["--warm-start", "/nowhere"], ["a folder with a search in it", "/nowhere"]),
         (["--predictor-filter", "0"], ["from 1 to 1000 proposals", "Received: 0"]),
+        (["--executor", "ray", "--recycle-above", "100"], ["options of the executor 'ray'", "Received: recycle_above"]),
+        (["--executor", "serial", "--recycle-after", "5"], ["executor 'serial'", "Received: recycle_after"]),
         (["--address", "127.0.0.1:6379"], ["options of the executor 'processes'", "Received: address"]),
     ],
 )

@@ -60,7 +60,11 @@ def test_it_is_opened_in_a_browser_if_asked_for(run, monkeypatch, capsys):
         (["nowhere"], "Expected a folder with a search in it (journal.sqlite). Received: "),
         (["broken"], "Expected to open the journal"),
         (["run", "--out", "page.pdf"], "Expected --out as a file that ends in .html. Received: page.pdf"),
-        (["run", "--out", "run/journal.sqlite/page.html"], "journal.sqlite"),
+        (
+            ["run", "--out", "run/journal.sqlite/page.html"],
+            "a file that can be written. Received: run/journal.sqlite/page",
+        ),
+        (["run", "--out", "folder.html"], "Expected a file that can be written. Received: folder.html, a folder"),
         (["run", "--colour"], "No such option: --colour"),
         ([], "Missing argument 'RUN'"),
     ],
@@ -68,13 +72,14 @@ def test_it_is_opened_in_a_browser_if_asked_for(run, monkeypatch, capsys):
 def test_bad_input_is_refused_in_one_line(run, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken").mkdir()
+    (tmp_path / "folder.html").mkdir()
     (tmp_path / "broken" / "journal.sqlite").write_text("no journal")
     assert status(monkeypatch, *arguments) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith("automl-cells: ")
     assert words in err
-    assert not list(tmp_path.rglob("*.html"))
+    assert list(tmp_path.rglob("*.html")) == [tmp_path / "folder.html"]
 
 
 def test_a_report_needs_no_framework(run):

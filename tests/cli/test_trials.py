@@ -287,3 +287,52 @@ def test_a_narrow_terminal_gets_fewer_columns_not_shorter_numbers(run, width, as
     found = [trial.to_row() for trial in read_run(run)[1] if trial.status == "done"]
     table = cli_trials._table(found, Console(file=io.StringIO(), width=width), asked)
     assert [column.header for column in table.columns] == expected
+
+
+def test_a_search_without_trials_says_so_in_a_table(tmp_path, monkeypatch, capsys):
+    Journal(tmp_path / "journal.sqlite", {"trials": 3}).close()
+    assert status(monkeypatch, "trials", tmp_path) == 0
+    assert capsys.readouterr().out == "No candidate yet.\n"
+    assert rows(monkeypatch, capsys, tmp_path) == []
+
+
+def test_notes_of_an_evaluator_of_ones_own_do_no_harm(tmp_path, monkeypatch, capsys):
+    with Journal(tmp_path / "journal.sqlite", {"trials": 1}) as journal:
+        propose(journal, 0)
+        answer(journal, 0, {"accuracy": 50.0, "parameters": "many"}, stopped_after="x", guesses=[1])
+    assert status(monkeypatch, "trials", tmp_path, "--pareto", "accuracy") == 0
+    assert "50.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["trials", "best", "report"])
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [({"trials": "abc"}, "the setting trials 'abc'"), ({"dataset": "digits"}, "the setting dataset")],
+)
+def test_a_damaged_journal_is_refused_in_one_line(tmp_path, monkeypatch, capsys, command, known, expected):
+    with Journal(tmp_path / "journal.sqlite", {}) as journal:
+        propose(journal, 0)
+        answer(journal, 0, {"accuracy": 50.0})
+        journal.change(**known)
+    assert status(monkeypatch, command, tmp_path) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), expected in err) == (1, True)
+
+
+def test_the_best_of_a_journal_that_lacks_settings_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
+    with Journal(tmp_path / "journal.sqlite", {"of": "a test"}) as journal:
+        propose(journal, 0)
+        answer(journal, 0, {"accuracy": 50.0})
+    assert status(monkeypatch, "best", tmp_path) == 2
+    assert "Received: none named 'space'" in capsys.readouterr().err
+    assert status(monkeypatch, "trials", tmp_path, "--watch") == 0
+
+
+@pytest.mark.parametrize("command", ["trials", "show", "report"])
+def test_a_run_whose_operations_are_an_extensions_says_how_to_load_it(tmp_path, monkeypatch, capsys, command):
+    with Journal(tmp_path / "journal.sqlite", {"trials": 1}) as journal:
+        propose(journal, 0)
+        layers = "'$.genotype.layers', json('[[1, 163, 3, 0, 0], [2, 7, 0, 0, 0]]')"
+        journal._connection.execute(f"UPDATE events SET data = json_set(data, {layers}) WHERE event = 'proposed'")
+    assert status(monkeypatch, command, tmp_path) == 2
+    assert "163 (operations of extensions: set AUTOML_CELLS_EXTENSIONS)" in capsys.readouterr().err

@@ -192,3 +192,9 @@ def test_the_largest_cells_are_hashed() -> None:
     ladder = Cell(tuple(Block(number, number + 1, "conv_3x3", "conv_3x3", "add") for number in range(MAX_BLOCKS)))
     hashes = {CellGenotype(one, other).hash for one in (same, ladder) for other in (same, ladder)}
     assert len(hashes) == 4
+
+
+def test_an_operation_that_is_not_known_here_may_be_an_extensions():
+    hint = r"Received: 'mine_3x3' \(operations of extensions: set AUTOML_CELLS_EXTENSIONS\)"
+    with pytest.raises(GenotypeError, match=hint):
+        Cell((Block(0, 1, "mine_3x3", "identity", "add"),))

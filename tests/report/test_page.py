@@ -225,3 +225,43 @@ def test_a_candidate_adds_less_than_two_and_a_half_thousand_bytes(tmp_path: Path
     """With its drawing, which takes some eight thousand as a file; 2,000 candidates make some three megabytes."""
     facts = read_facts(write_run(tmp_path / "run", 400))
     assert len(render(facts).encode()) < 400 * 2_500
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"stopped_after": "x", "guesses": [50.0]},
+        {"stopped_after": [3], "guesses": {"3": "x"}, "curve": [10**400, "x", 1e308]},
+    ],
+)
+def test_notes_of_an_evaluator_of_ones_own_do_no_harm(tmp_path: Path, details):
+    with Journal(tmp_path / "journal.sqlite", settings(6)) as journal:
+        for number, genotype in enumerate(genotypes(6)):
+            propose(journal, number, genotype, predicted="x", epsilon="x")
+            answer(journal, number, {"accuracy": 50.0 + number}, **details)
+    page = Page(render(read_facts(tmp_path)))
+    assert "done, 6 of 6" in page.text
+    assert "stopped early" not in page.text
+
+
+def test_numbers_near_the_largest_are_drawn(tmp_path: Path):
+    with Journal(tmp_path / "journal.sqlite", settings(6)) as journal:
+        for number, genotype in enumerate(genotypes(6)):
+            propose(journal, number, genotype, epsilon=10**400, predicted=10**50)
+            metrics = {"accuracy": (-1) ** number * 1.7e308, "parameters": 10**300, "flops": number}
+            answer(journal, number, metrics, curve=[1e308, -1e308])
+            journal._connection.execute(
+                "UPDATE events SET data = json_set(data, '$.seconds', 1e308) WHERE event = 'done'"
+            )
+    html = render(read_facts(tmp_path))
+    assert "done, 6 of 6" in Page(html).text
+    assert not {"nan", "inf"} & {*re.findall(r"[a-z]+", " ".join(re.findall(r"<(?:path|circle|rect) [^>]*>", html)))}
+
+
+def test_the_settings_on_the_page_do_not_say_where_the_data_lie(tmp_path: Path):
+    words = {"words": "npz:/home/ada/secret/mnist.npz?train=4000", "fingerprint": "sha256:0"}
+    page = Page(render(read_facts(write_run(tmp_path / "run", 2, dataset=words))))
+    settings_shown = page.text[page.text.index("Settings of the search") :]
+    assert "npz:mnist.npz?train=4000" in settings_shown
+    assert "/home/ada" not in settings_shown
+    assert "--dataset 'npz:/home/ada/secret/mnist.npz?train=4000'" in page.text

@@ -143,6 +143,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> dict[str, 
         "--space blockqnn_fast --no-early-stopping --predictor-filter 1 --reward params_constrained "
         "--reward-option target_params=9000 --repeats 2 --filters 8,16,32 --max-memory 100000",
         "--space nasnet --strategy ppo",
+        "--space nasnet --max-latency-ms 12.3456789 --max-params 123456789 --max-memory 1234567",
         "--space metaqnn --space-option filter_multiplier=0.125 --max-flops 20000000",
     ],
 )

@@ -119,3 +119,9 @@ def test_a_drawing_has_its_style_once_on_the_page(name):
     assert dark.count("#173a66") == 2  # for those who chose it, and for those whose system has it
     assert "#173a66" not in light
     assert all(rule in style for rule in re.findall(r"\.edge\.\w+\{[^}]+\}", whole))
+
+
+def test_the_legend_names_the_others_where_there_are_others():
+    trials = [done(number, 50.0 + number, details={"curve": [10.0, 20.0]}) for number in range(6)]
+    assert "the others" in learning_chart(facts(trials))
+    assert "the others" not in learning_chart(facts(trials[:5]))

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from automl_cells.errors import SearchError
-from automl_cells.report import CurvePoint, draw_search_curve
+from automl_cells.report import CurvePoint, draw_pareto_front, draw_search_curve
 from automl_cells.report.phases import phase_label, phases
 from automl_cells.report.search_curve import best_so_far, running_mean
 
@@ -133,6 +133,14 @@ def test_bad_input(tmp_path: Path, points: list[CurvePoint], name: str, message:
     with pytest.raises(SearchError, match=message):
         draw_search_curve(points, tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_near_the_largest_are_drawn(tmp_path: Path) -> None:
+    points = [CurvePoint(number, 1.7e308, (-1.0) ** number * 1e308, False, None) for number in range(9)]
+    draw_search_curve(points, tmp_path / "curve.svg")
+    rows = [{"trial": point.trial, "accuracy": point.accuracy, "parameters": 10**300} for point in points]
+    draw_pareto_front(rows, ["parameters", "accuracy"], tmp_path / "front.svg")
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_pyplot_is_not_imported() -> None:

@@ -78,6 +78,9 @@ def test_the_table_is_sorted_by_a_click_and_by_the_keyboard(page, facts):
         ("parameters<=10k failed", lambda trial: trial.status == "failed" and trial.metrics["parameters"] <= 10_000),
         ("ALERT(1)", lambda trial: trial.status == "failed"),
         ("status=failed", lambda trial: trial.status == "failed"),
+        ("ε>0.5", lambda trial: trial.info["epsilon"] > 0.5),
+        ("multiply-adds>400k", lambda trial: trial.metrics["flops"] > 400_000),
+        ("params<=10k", lambda trial: trial.metrics["parameters"] <= 10_000),
         ("nothing of the kind", lambda trial: False),
     ],
 )  # fmt: skip
@@ -109,6 +112,18 @@ def test_the_slider_shows_the_best_candidate_under_the_limit(page, facts):
     assert page.locator("#front-limit-label b").inner_text() == f"at most {round(bound):,}"
     page.click("#front-best button")
     assert page.locator("dialog h2").inner_text() == f"Trial {best.number}"
+
+
+def test_the_least_candidate_keeps_the_limit_at_the_left_end_of_the_slider(new_page, tmp_path):
+    sizes = [8, 20, 300, 1234, 5678]  # 10 ** Math.log10(8) is less than 8
+    with Journal(tmp_path / "journal.sqlite", settings(len(sizes))) as journal:
+        for number, genotype in enumerate(genotypes(len(sizes))):
+            propose(journal, number, genotype)
+            answer(journal, number, {"accuracy": 50.0 + number, "parameters": sizes[number]})
+    page = new_page(write_report(read_facts(tmp_path)))
+    page.locator("#front-limit").focus()
+    page.keyboard.press("Home")
+    assert page.locator("#front-best").inner_text() == "Best: trial 0 accuracy 50 %, parameters 8"
 
 
 def test_the_axes_of_the_front_are_chosen(page, facts):

@@ -73,7 +73,7 @@ def _row(trial: Trial, facts: RunFacts) -> dict[str, Any]:
         row["status"] = "stopped early"
     notes: Sequence[str | None] = [
         trial.failure,
-        f"after {trial.details['stopped_after']} epochs" if trial.stopped else None,
+        f"after {trial.stopped_after} epochs" if trial.stopped else None,
     ]
     row["note"] = "; ".join(note for note in notes if note) or None
     return row

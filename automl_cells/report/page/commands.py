@@ -119,13 +119,15 @@ def _search_options(facts: RunFacts) -> list[str] | None:
                 found += [f"--{what}-option", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
         for name, limit in settings["limits"].items():
             if limit is not None:
-                found += [_OPTIONS[name], f"{limit:g}" if name == "max_latency_ms" else str(limit)]
+                found += [_OPTIONS[name], str(limit)]  # with all its digits: it must be the same
         filtered, stops = settings.get("predictor_filter", 1), settings.get("early_stopping", False)
         if filtered != 1 or usual.predictor_filter != 1:
             found += ["--predictor-filter", str(filtered)]
         if stops or usual.early_stopping:
             found.append("--early-stopping" if stops else "--no-early-stopping")
-    except (LookupError, TypeError, AttributeError, AutoMLCellsError):
+        if settings.get("measure_latency", False):
+            found.append("--measure-latency")
+    except (LookupError, TypeError, ValueError, AttributeError, AutoMLCellsError):
         return None
     return found
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from automl_cells.datasets import without_folder
+from automl_cells.report.bounded import bounded
 from automl_cells.search import read_run
 from automl_cells.search.run_folder import searching
 from automl_cells.search.trials import Trial, best_trials
 
+_MOST_TRIALS = 10**9
 _STARTS = 120.0  # seconds within which a worker begins with a candidate, its own start included
 
 
@@ -24,7 +26,7 @@ class RunFacts:
     Attributes:
         run: the run folder, as the user wrote it.
         settings: what the search was started with; a journal of other makers may lack any of them.
-        trials: in the order of their numbers.
+        trials: in the order of their numbers; their numbers are `bounded`.
         running: whether a search is at work in the folder.
         written: Unix time in seconds of that moment.
     """
@@ -57,6 +59,13 @@ class RunFacts:
         return without_folder(str(data["words"])) if isinstance(data, Mapping) and "words" in data else ""
 
     @property
+    def public_settings(self) -> dict[str, Any]:
+        """The settings for readers elsewhere, who need not know in which folder the data lie here."""
+        data = self.settings.get("dataset")
+        known = {"dataset": {**data, "words": self.dataset}} if isinstance(data, Mapping) and "words" in data else {}
+        return {**self.settings, **known}
+
+    @property
     def reward(self) -> str:
         """The name of the reward, or ``""``."""
         return str(self.settings.get("reward", ""))
@@ -64,7 +73,8 @@ class RunFacts:
     @property
     def total(self) -> int:
         """How many trials the search is to have."""
-        return max(int(self.settings.get("trials", 0)), len(self.trials))
+        trials = self.settings.get("trials")
+        return max(min(trials, _MOST_TRIALS) if type(trials) is int else 0, len(self.trials))
 
     @cached_property
     def done(self) -> list[Trial]:
@@ -137,13 +147,20 @@ def read_facts(run: str | Path) -> RunFacts:
     running = searching(run)  # after it is known that this is a run folder: looking leaves a lock file
     if running:
         settings, trials = read_run(run)
-    return RunFacts(Path(run), settings, [_with_numbers(trial) for trial in trials], running, time.time())
+    return RunFacts(Path(run), settings, [_within_bounds(trial) for trial in trials], running, time.time())
 
 
-def _with_numbers(trial: Trial) -> Trial:
-    """The trial without metrics that are no numbers: an evaluator of somebody else's may have written any JSON."""
-    known = {name: value for name, value in trial.metrics.items() if isinstance(value, int | float)}
-    return trial if len(known) == len(trial.metrics) else replace(trial, metrics=known)
+def _within_bounds(trial: Trial) -> Trial:
+    """The trial with numbers that can be added and drawn."""
+    return replace(
+        trial,
+        reward=bounded(trial.reward),
+        seconds=bounded(trial.seconds),
+        started=bounded(trial.started),
+        ended=bounded(trial.ended),
+        metrics={name: bounded(value) for name, value in trial.metrics.items()},
+        info={name: bounded(value) for name, value in trial.info.items()},
+    )
 
 
 def _span(trial: Trial, ended: float) -> tuple[float, float]:

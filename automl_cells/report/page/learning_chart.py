@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automl_cells.report.bounded import bounded
 from automl_cells.report.page.facts import RunFacts
 from automl_cells.report.page.frame import Frame
 from automl_cells.report.page.numbers import number
@@ -20,7 +21,7 @@ def curve_of(trial: Trial) -> list[float]:
     curve = trial.details.get("curve")
     if not isinstance(curve, Sequence) or isinstance(curve, str):
         return []
-    return [float(value) for value in curve if isinstance(value, int | float)]
+    return [float(bounded(value)) for value in curve if isinstance(value, int | float)]
 
 
 def learning_chart(facts: RunFacts) -> str:
@@ -59,8 +60,8 @@ def learning_chart(facts: RunFacts) -> str:
         )
         for place, trial in enumerate(marked)
     ]
-    rest = f"the others, one of {every} drawn" if every > 1 else "the others"
-    entries.append(("line faint", rest))
+    if len(curves) > len(marked):
+        entries.append(("line faint", f"the others, one of {every} drawn" if every > 1 else "the others"))
     if facts.stopped:
         entries.append(("dot end", "stopped early"))
     return legend(entries) + frame.svg("epoch", "validation accuracy, %")

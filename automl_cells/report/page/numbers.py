@@ -17,6 +17,9 @@ TITLES = {
 """Names of columns and axes, where they are not the metric's own."""
 
 
+_GROUPED = 1e15  # from here on powers of ten are shorter
+
+
 def text(value: object) -> str:
     """Any text so that HTML shows it as it is: markup escaped, what cannot be printed replaced."""
     return escape("".join(letter if letter.isprintable() else " " for letter in str(value)))
@@ -49,6 +52,8 @@ def number(value: object) -> str:
         return str(value)
     if not math.isfinite(value):
         return str(value)
+    if abs(value) >= _GROUPED:
+        return f"{value:.4g}"
     if isinstance(value, int) or (value.is_integer() and abs(value) > 100):
         return f"{value:,.0f}"
     if value and abs(value) < 0.1:

@@ -87,7 +87,7 @@ def render(facts: RunFacts) -> str:
         table=columns.html(),
         count=len(facts.trials),
         commands=_commands(facts),
-        settings=text_lines(json.dumps(dict(facts.settings), indent=1, ensure_ascii=False)),
+        settings=text_lines(json.dumps(facts.public_settings, indent=1, ensure_ascii=False)),
         written=datetime.fromtimestamp(facts.written, UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 

@@ -36,7 +36,7 @@ def troubles(facts: RunFacts) -> str:
 
 def _rest(facts: RunFacts) -> Iterable[str]:
     if facts.stopped:
-        epochs = sum(trial.details["stopped_after"] for trial in facts.stopped) / len(facts.stopped)
+        epochs = sum(trial.stopped_after or 0 for trial in facts.stopped) / len(facts.stopped)
         yield (
             f"<b>{len(facts.stopped)}</b> stopped early, after {epochs:.1f} epochs on average: their accuracies are "
             f"guesses ({_numbers(facts.stopped)})."
@@ -61,10 +61,15 @@ def _rest(facts: RunFacts) -> Iterable[str]:
 
 
 def _worth_of_guesses(facts: RunFacts) -> Iterable[str]:
-    """How well the predictor, and the rule that stops trainings early, ranked what they had not seen."""
-    firsts = [next(iter((trial.details.get("guesses") or {}).values()), None) for trial in facts.measured]
+    """How well the predictor, and the rule that stops trainings early, ranked what they had not seen.
+
+    A strategy of somebody else's may call by the predictor's name what is no number.
+    """
+    firsts = [next(iter(trial.guesses.values()), None) for trial in facts.measured]
+    predicted = [trial.info.get("predicted") for trial in facts.measured]
+    told = [guess if isinstance(guess, int | float) else None for guess in predicted]
     for what, pairs in (
-        ("The predictor's guesses", [(trial.info.get("predicted"), trial.reward) for trial in facts.measured]),
+        ("The predictor's guesses", [(guess, trial.reward) for guess, trial in zip(told, facts.measured, strict=True)]),
         (
             "The first guesses from learning curves",
             [(guess, trial.metrics.get("accuracy")) for guess, trial in zip(firsts, facts.measured, strict=True)],

@@ -14,6 +14,7 @@ const decimals = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 // A number with its digits in groups; in a column that has fractions all have two decimals.
 page.number = (value, column) => {
   if (typeof value !== "number") return value ?? "";
+  if (Math.abs(value) >= 1e15) return String(Number(value.toPrecision(4)));
   if (Number.isInteger(value) && !fractional.has(column)) return value.toLocaleString("en-US");
   if (value && Math.abs(value) < 0.1) return String(Number(value.toPrecision(2)));
   return value.toLocaleString("en-US", decimals);

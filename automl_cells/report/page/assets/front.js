@@ -15,7 +15,10 @@ const scaleOf = (values) => {
   const [by, back] = log ? [Math.log10, (value) => 10 ** value] : [(value) => value, (value) => value];
   const margin = 0.04 * (by(high) - by(low)) || Math.abs(by(high)) * 0.05 || 1;
   const [from, to] = [by(low) - margin, by(high) + margin];
-  return { low, high, at: (value) => (by(value) - from) / (to - from), value: (share) => back(by(low) + share * (by(high) - by(low))), ticks: () => ticksOf(from, to, log) };
+  const at = (value) => (by(value) - from) / (to - from);
+  // Its ends are the values themselves: a logarithm and back would round them.
+  const value = (share) => share <= 0 ? low : share >= 1 ? high : back(by(low) + share * (by(high) - by(low)));
+  return { low, high, at, value, ticks: () => ticksOf(from, to, log) };
 };
 
 const ticksOf = (from, to, log) => {

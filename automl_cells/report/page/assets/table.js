@@ -12,11 +12,14 @@ page.onOrder = (listener) => { listeners.push(listener); listener(); };
 const texts = rows.map((row) => row.textContent.toLowerCase());
 const columns = Object.keys(page.data.columns);
 
-// "accuracy>97" → a test of a place; anything else is looked for in the row.
+// "accuracy>97" → a test of a place; anything else is looked for in the row. A column is known by the beginning of its
+// name or of its heading, and by the words of --pareto.
+const aliases = new Map([["params", "parameters"]]);
 const test = (word) => {
-  const parts = /^([a-z_ε]+)(<=|>=|<|>|=)(.+)$/.exec(word);
-  const matching = parts ? columns.filter((name) => name.startsWith(parts[1])) : [];
-  const column = matching.find((name) => name === parts[1]) ?? matching[0];
+  const parts = /^([\p{L}\d_-]+)(<=|>=|<|>|=)(.+)$/u.exec(word);
+  const known = !parts ? "" : columns.includes(parts[1]) ? parts[1] : aliases.get(parts[1]) ?? parts[1];
+  const matching = parts ? columns.filter((name) => name.startsWith(known) || page.title(name).toLowerCase().startsWith(known)) : [];
+  const column = matching.find((name) => name === known) ?? matching[0];
   if (!column) return (place) => texts[place].includes(word);
   const bound = Number(parts[3].replace(/[,%]/g, "").replace(/k$/, "e3").replace(/m$/, "e6"));
   return (place) => {
