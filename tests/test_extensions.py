@@ -137,13 +137,15 @@ def test_names_are_words(name: object) -> None:
         ac.register_strategy(type("Mine", (Random,), {"name": name}))
 
 
-@pytest.mark.parametrize("value", [3, "blockqnn", Random, NasBench201()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [3, "blockqnn", Random, NasBench201()], ids=["number", "word", "strategy", "instance"]
+)
 def test_only_spaces_are_registered_as_spaces(value: object) -> None:
     with pytest.raises(ExtensionError, match=r"a subclass of Space\. Received: "):
         ac.register_space(value)
 
 
-@pytest.mark.parametrize("value", [None, NasBench201], ids=repr)
+@pytest.mark.parametrize("value", [None, NasBench201], ids=["none", "space"])
 def test_only_strategies_are_registered_as_strategies(value: object) -> None:
     with pytest.raises(ExtensionError, match=r"a subclass of Strategy\. Received: "):
         ac.register_strategy(value)
