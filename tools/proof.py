@@ -49,6 +49,7 @@ SEARCH_OPTIONS = {
 }
 """So that a candidate takes seconds of a core; of random blocks half have more than 70 million multiply-adds."""
 IMAGE = (28, 28, 1)
+FIRST = ("blockqnn", 0)  # the search whose best five are compared with five random ones
 TOP = 5
 BLOCKS = 30  # of the rank correlation
 DRAWS = 400  # random genotypes among which those with as many multiply-adds are looked for
@@ -148,7 +149,7 @@ def do_search(proof: Proof) -> None:
 
 def do_top(proof: Proof) -> None:
     """What the searches hand over, and of the first one five against five."""
-    perform(list(proof_tables.unique(winners(proof))) + top_runs(proof), proof.console)
+    perform(list(dict.fromkeys([*winners(proof), *top_runs(proof)])), proof.console)
 
 
 def winners(proof: Proof) -> Iterable[Run]:
@@ -161,12 +162,14 @@ def winners(proof: Proof) -> Iterable[Run]:
 
 def winner_name(where: str, seed: int, how: int) -> str:
     """Of the training of the best that the guided (0) or the random search (1) found."""
+    if (where, seed, how) == (*FIRST, 0):
+        return "top-found-0"  # the same training
     return f"best-{where}-{('guided', 'random')[how]}-{seed}"
 
 
 def top_runs(proof: Proof) -> list[Run]:
     """Five found and five random ones."""
-    where, seed = "blockqnn", 0
+    where, seed = FIRST
     best = found(proof.searches(where, seed)[0], TOP)
     others = alike(where, best, frame_of(where), seed)
     return [

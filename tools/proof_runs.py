@@ -145,6 +145,6 @@ def _one(run: Run, core: int) -> str | None:
     return None
 
 
-def metrics(run: Run) -> dict[str, Any]:
-    """What a training measured."""
-    return json.loads((run.out / "entry" / "metrics.json").read_text())
+def metrics(folder: Path) -> dict[str, Any]:
+    """What the training in that folder measured."""
+    return json.loads((folder / "entry" / "metrics.json").read_text())

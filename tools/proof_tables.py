@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from proof_runs import Run
+from proof_runs import Run, metrics
 
 from automl_cells.search import best_trials, read_run
 from automl_cells.search.trials import Trial
-
-
-def unique(runs: Iterable[Run]) -> Iterator[Run]:
-    """Each folder once."""
-    seen: set[Path] = set()
-    for run in runs:
-        if run.out not in seen:
-            seen.add(run.out)
-            yield run
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
@@ -32,10 +22,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 def accuracies(folder: Path, pattern: str) -> dict[str, Any]:
     """Test accuracies in per cent and multiply-adds of the trainings that are done."""
-    documents = [
-        json.loads((path.parent / "entry" / "metrics.json").read_text())
-        for path in sorted(folder.glob(f"{pattern}/done.json"))
-    ]
+    documents = [metrics(path.parent) for path in sorted(folder.glob(f"{pattern}/done.json"))]
     measured = summary([document["test_accuracy"] for document in documents])
     return measured | {"flops": [document["flops"] for document in documents]}
 
@@ -61,9 +48,7 @@ def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run])
             ),
         }
         if training.ended:
-            row[side]["test_accuracy"] = json.loads((training.out / "entry" / "metrics.json").read_text())[
-                "test_accuracy"
-            ]
+            row[side]["test_accuracy"] = metrics(training.out)["test_accuracy"]
     return row
 
 
@@ -72,10 +57,7 @@ def ranked(trials: Sequence[Trial], folders: Sequence[Path]) -> dict[str, Any]:
     from scipy.stats import pearsonr, spearmanr
 
     by_number = {int(folder.name.rpartition("-")[2]): folder for folder in folders}
-    pairs = [
-        (trials[number], json.loads((folder / "entry" / "metrics.json").read_text())["test_accuracy"])
-        for number, folder in sorted(by_number.items())
-    ]
+    pairs = [(trials[number], metrics(folder)["test_accuracy"]) for number, folder in sorted(by_number.items())]
     truths = [truth for _, truth in pairs]
     guesses = {
         "reward": [trial.reward or 0.0 for trial, _ in pairs],

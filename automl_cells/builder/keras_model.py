@@ -150,7 +150,7 @@ def build(
         sizes.kernel_initializer,
     )
     inputs = keras.Input(shape=sizes.input_shape, name="image") if input_tensor is None else input_tensor
-    tensors = _tensors(layers, inputs, choices, dropout, drop_path)
+    tensors = layer_outputs(layers, inputs, choices, dropout, drop_path)
     several = layers[-1].op == "outputs"
     outputs = [tensors[position] for position in layers[-1].inputs] if several else tensors[-1]
     if include_top and classifier_activation is not None and layers[-1].op != "average":
@@ -162,10 +162,18 @@ def build(
     return keras.Model(inputs, outputs, name=name or f"{genotype.kind}_{genotype.hash[7:15]}")
 
 
-def _tensors(
-    layers: Plan, inputs: Any, choices: Choices, dropout: float, drop_path: ScheduledDropPath | None
+def layer_outputs(
+    layers: Plan, inputs: Any, choices: Choices, dropout: float = 0.0, drop_path: ScheduledDropPath | None = None
 ) -> list[Any]:
-    """The Keras tensor of the output of every layer of a plan."""
+    """The Keras tensor of the output of every layer of a plan.
+
+    Args:
+        layers: the plan.
+        inputs: the Keras tensor of the images.
+        choices: how to make its layers.
+        dropout: see `build`, as the next.
+        drop_path: where the plan has paths to drop.
+    """
     # With a seed of its own a layer's masks follow a variable under every backend; else torch's global generator.
     tensors, masks, paths = [inputs], None, 0
     if drop_path is not None:

@@ -254,22 +254,22 @@ def _say_what_was_learnt(done: list[Trial]) -> None:
 
 def _say_how_guesses_rank(done: list[Trial]) -> None:
     """How well the predictor, and the rule that stops trainings early, ranked what they had not seen."""
-    from automl_cells.report import ranking
+    from automl_cells.report import rankings
 
     stopped = [trial for trial in done if trial.stopped]
-    whole = [trial for trial in done if not trial.stopped]
-    found = ranking((trial.info.get("predicted"), trial.reward) for trial in whole)
-    if found is not None:
-        say(f"Predictor: rank correlation (Spearman) {found.correlation:.2f} with {found.size} rewards not seen yet.")
+    predictor, curves = rankings(done)
+    if predictor is not None:
+        say(
+            f"Predictor: rank correlation (Spearman) {predictor.correlation:.2f} with {predictor.size} rewards not "
+            "seen yet."
+        )
     if stopped:
         epochs = sum(trial.stopped_after or 0 for trial in stopped) / len(stopped)
         say(f"Early stopping: {len(stopped)} of {len(done)} candidates, after {epochs:.1f} epochs on average.")
-    guesses = [(trial.guesses, trial.metrics.get("accuracy")) for trial in whole]
-    found = ranking((next(iter(known.values()), None), accuracy) for known, accuracy in guesses)
-    if found is not None:
+    if curves is not None:
         say(
-            f"Learning curves: rank correlation (Spearman) {found.correlation:.2f} of the first guess with the "
-            f"accuracies of {found.size} candidates that were trained to their end."
+            f"Learning curves: rank correlation (Spearman) {curves.correlation:.2f} of the first guess with the "
+            f"accuracies of {curves.size} candidates that were trained to their end."
         )
 
 

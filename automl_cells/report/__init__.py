@@ -3,7 +3,7 @@
 from automl_cells.report.learning import MeanRewards, mean_rewards
 from automl_cells.report.pareto import metrics_of, pareto_front
 from automl_cells.report.pareto_plot import draw_pareto_front
-from automl_cells.report.ranking import Ranking, ranking
+from automl_cells.report.ranking import Ranking, ranking, rankings
 from automl_cells.report.search_curve import CurvePoint, draw_search_curve
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "metrics_of",
     "pareto_front",
     "ranking",
+    "rankings",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from automl_cells.search.trials import Trial
+
 LEAST = 5  # pairs of which a rank correlation is worth printing
 
 
@@ -35,3 +37,20 @@ def ranking(pairs: Iterable[tuple[float | None, float | None]]) -> Ranking | Non
     if len(known) < LEAST or len(set(guesses)) == 1 or len(set(truths)) == 1:
         return None
     return Ranking(round(float(spearmanr(guesses, truths).statistic), 4), len(known))
+
+
+def rankings(done: Iterable[Trial]) -> tuple[Ranking | None, Ranking | None]:
+    """How the predictor, and the rule that stops trainings early, ranked what they had not seen.
+
+    Args:
+        done: trials that succeeded; those that were stopped early, whose accuracy is itself a guess, do not count.
+
+    Returns:
+        Of the predictor, with the rewards; of the first guesses from learning curves, with the accuracies.
+    """
+    whole = [trial for trial in done if not trial.stopped]
+    # A strategy of somebody else's may call by the predictor's name what is no number.
+    predicted = [(trial.info.get("predicted"), trial.reward) for trial in whole]
+    told = [(guess if isinstance(guess, int | float) else None, reward) for guess, reward in predicted]
+    curves = [(next(iter(trial.guesses.values()), None), trial.metrics.get("accuracy")) for trial in whole]
+    return ranking(told), ranking(curves)

@@ -92,17 +92,14 @@ class Trial:
             return self if self.finished else replace(self, status=event.event)
         with _whole(event):
             data = event.data
-            failure = data["failure"]
-            if failure is not None and not isinstance(failure, str):
-                raise TypeError(f"failure {failure!r:.80}")
             return replace(
                 self,
                 status=event.event,
                 reward=_finite(data, "reward"),
-                metrics=_numbers(_object(data, "metrics")),
+                metrics=_numbers(_of_type(data, "metrics", dict)),
                 seconds=_finite(data, "seconds"),
-                failure=failure,
-                details=_object(data, "details"),
+                failure=_of_type(data, "failure", str, type(None)),
+                details=_of_type(data, "details", dict),
                 ended=event.time,
             )
 
@@ -142,9 +139,9 @@ def proposed(event: Event) -> Trial:
         return Trial(
             event.trial,
             from_document(data["genotype"]),
-            decisions_from_json(_decisions(data)),
-            _object(data, "info"),
-            _whole_number(data, "proposal"),
+            decisions_from_json(_of_type(data, "decisions", list, tuple)),
+            _of_type(data, "info", dict),
+            _of_type(data, "proposal", int),
             started=event.time,
         )
 
@@ -166,23 +163,9 @@ def _finite(data: Mapping[str, Any], name: str) -> float:
     return value
 
 
-def _object(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _of_type(data: Mapping[str, Any], name: str, *types: type) -> Any:
     value = data[name]
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} {value!r:.80}")
-    return value
-
-
-def _decisions(data: Mapping[str, Any]) -> Any:
-    value = data["decisions"]
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"decisions {value!r:.80}")
-    return value
-
-
-def _whole_number(data: Mapping[str, Any], name: str) -> int:
-    value = data[name]
-    if type(value) is not int:
+    if type(value) not in types:  # True is no number here
         raise TypeError(f"{name} {value!r:.80}")
     return value
 

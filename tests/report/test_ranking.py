@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from automl_cells.report import Ranking, ranking
+from automl_cells.report import Ranking, ranking, rankings
+from automl_cells.search.trials import Trial
+from tests.search.synthetic import block
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,20 @@ def test_too_few_or_all_alike_say_nothing() -> None:
     assert ranking([(1.0, float(number)) for number in range(9)]) is None
     assert ranking([(float(number), 1.0) for number in range(9)]) is None
     assert ranking([]) is None
+
+
+def test_guesses_count_where_a_training_went_to_its_end():
+    """The predictor ranks the right way round, learning curves the wrong way; what was stopped says nothing."""
+
+    def trial(number: int, predicted: object, guess: float, **details: object) -> Trial:
+        metrics = {"accuracy": 50.0 + number}
+        info = {"predicted": predicted}
+        known = {"guesses": {"3": guess, "6": 1.0}, **details}
+        return Trial(number, block(number), (), info, number, "done", 40.0 + number, metrics, 1.0, None, known)
+
+    whole = [trial(number, float(number), -float(number)) for number in range(6)]
+    stopped = [trial(6, -100.0, 100.0, stopped_after=3)]
+    assert rankings([*whole, *stopped]) == (Ranking(1.0, 6), Ranking(-1.0, 6))
+    words = [trial(number, "much", -float(number)) for number in range(6)]
+    assert rankings(words) == (None, Ranking(-1.0, 6))
+    assert rankings([]) == (None, None)

@@ -155,7 +155,6 @@ def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
         searched(folder, accuracies)
     for number, accuracy in enumerate([51.0, 53.0, 52.0, 54.0]):
         training(tmp_path / "trainings" / f"rank-{number:02}", accuracy)
-    training(tmp_path / "trainings" / "best-blockqnn-guided-0", 88.5)
     for number, accuracy in enumerate([80.0, 82.0, 84.0]):
         training(tmp_path / "trainings" / f"top-found-{number}", accuracy)
     monkeypatch.setattr(proof, "SPACES", (("blockqnn", (0,)),))
@@ -169,7 +168,7 @@ def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
         "best_reward": 89.0,
         "best_accuracy": 90.0,
         "mean_accuracy_of_ten_best": 70.0,
-        "test_accuracy": 88.5,
+        "test_accuracy": 80.0,
     }
     assert row["random"]["candidates"] == 4
     assert "test_accuracy" not in row["random"]

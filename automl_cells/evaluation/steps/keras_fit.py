@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from automl_cells.builder.operations import OF_SEVERAL, Choices, operation
+from automl_cells.builder.keras_model import layer_outputs
+from automl_cells.builder.operations import Choices
 from automl_cells.evaluation.proxy_protocol import ProxyProtocol
 from automl_cells.evaluation.steps.base import EpochResult
 from automl_cells.evaluation.steps.batches import augmented_batches
@@ -124,11 +125,8 @@ class Held(NamedTuple):
 def keras_model(network: Network) -> keras.Model:
     """The model of a plan that ends in logits: with the layers of `builder.build`, momentum 0 in normalisation."""
     choices = Choices(keras.layers.BatchNormalization, 0.0, network.epsilon, "zeros")
-    tensors = [keras.Input(network.plan[0].shape, name="image")]
-    for layer in network.plan[1:]:
-        read = [tensors[source] for source in layer.inputs]
-        tensors.append(operation(layer, choices)(read if layer.op in OF_SEVERAL else read[0]))
-    return keras.Model(tensors[0], tensors[-1])
+    inputs = keras.Input(network.plan[0].shape, name="image")
+    return keras.Model(inputs, layer_outputs(network.plan, inputs, choices)[-1])
 
 
 def _keras_path(layer: str, name: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from automl_cells.report.page.facts import RunFacts
 from automl_cells.report.page.numbers import text
-from automl_cells.report.ranking import ranking
+from automl_cells.report.ranking import rankings
 from automl_cells.search.trials import Trial
 
 _LISTED = 12  # trials named in a row
@@ -61,21 +61,10 @@ def _rest(facts: RunFacts) -> Iterable[str]:
 
 
 def _worth_of_guesses(facts: RunFacts) -> Iterable[str]:
-    """How well the predictor, and the rule that stops trainings early, ranked what they had not seen.
-
-    A strategy of somebody else's may call by the predictor's name what is no number.
-    """
-    firsts = [next(iter(trial.guesses.values()), None) for trial in facts.measured]
-    predicted = [trial.info.get("predicted") for trial in facts.measured]
-    told = [guess if isinstance(guess, int | float) else None for guess in predicted]
-    for what, pairs in (
-        ("The predictor's guesses", [(guess, trial.reward) for guess, trial in zip(told, facts.measured, strict=True)]),
-        (
-            "The first guesses from learning curves",
-            [(guess, trial.metrics.get("accuracy")) for guess, trial in zip(firsts, facts.measured, strict=True)],
-        ),
-    ):
-        if any(guess is not None for guess, _ in pairs) and (found := ranking(pairs)) is not None:
+    """How well the predictor, and the rule that stops trainings early, ranked what they had not seen."""
+    whats = ("The predictor's guesses", "The first guesses from learning curves")
+    for what, found in zip(whats, rankings(facts.done), strict=True):
+        if found is not None:
             yield (
                 f"{what} rank {found.size} candidates that they had not seen with a correlation (Spearman) of "
                 f"<b>{found.correlation:.2f}</b>."
