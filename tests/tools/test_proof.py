@@ -186,3 +186,19 @@ def test_searches_that_are_not_done_are_an_error_of_one_line(proof, tmp_path, mo
     with pytest.raises(SystemExit, match="2"):
         proof.main()
     assert capsys.readouterr().err.startswith("Error: Expected a folder with a search in it (journal.sqlite).")
+
+
+def test_cells_are_searched_on_the_same_images_with_a_quarter_of_the_pixels(proof, tmp_path):
+    images = np.arange(2 * 28 * 28, dtype=np.uint32).reshape(2, 28, 28) % 251
+    labels = np.array([3, 7])
+    arrays = {"x_train": images, "y_train": labels, "x_test": images[:1], "y_test": labels[:1]}
+    np.savez(tmp_path / "fashion_mnist.npz", **{name: array.astype(np.uint8) for name, array in arrays.items()})
+    plan_ = proof.Proof(tmp_path, tmp_path / "work", 1, 1, 1, quiet())
+    cells, blocks = (plan_.searches(where, 0)[0].arguments for where in ("nasnet", "blockqnn"))
+    assert str(tmp_path / "work" / "fashion_14.npz") in cells[cells.index("--dataset") + 1]
+    assert str(tmp_path / "fashion_mnist.npz") in blocks[blocks.index("--dataset") + 1]
+    with np.load(tmp_path / "work" / "fashion_14.npz", allow_pickle=False) as archive:
+        assert archive["x_train"].shape == (2, 14, 14)
+        assert archive["x_train"].dtype == np.uint8
+        assert archive["x_train"][1, 13, 0] == round(images[1, 26:28, 0:2].mean())
+        assert archive["y_train"].tolist() == [3, 7]
