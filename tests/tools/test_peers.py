@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -110,9 +111,8 @@ class TestLog:
 @pytest.fixture
 def job(tool, tmp_path):
     recorder = tool("peers.recorder")
-    return recorder.Job(
-        "x", tmp_path / "data.npz", tmp_path, time.monotonic() - 5, 1e9, 0
-    )  # at its end the process is ended
+    start, limit = time.monotonic() - 5, 1e9  # at its end the process is ended
+    return recorder.Job("x", tmp_path / "data.npz", tmp_path, start, limit, 0)
 
 
 class TestRecorder:
@@ -166,12 +166,30 @@ class TestRecorder:
             "Recorder(Job.of_this_process(), (), {})\n"
             "time.sleep(60)\n"
         )
-        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 2, 0]
+        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 2, 0, "never"]
         command = [sys.executable, "-c", script, *map(str, words)]
         done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=False)
         last = tool("peers.log").read_log(tmp_path / "log.jsonl")[-1]
         assert (done.returncode, last["event"], last["why"]) == (0, "ended", "limit")
         assert last["seconds"] >= 2
+
+    def test_a_process_ends_when_it_hands_over_what_was_asked_for(self, tool, tmp_path):
+        script = (
+            "import time\n"
+            "from peers.recorder import Job, Recorder\n"
+            "recorder = Recorder(Job.of_this_process(), (), {})\n"
+            "recorder.model(90, 7, lambda: 99.5, finished=False)\n"  # a checkpoint is not handed over
+            "recorder.model(91, 7, lambda: 98.9, finished=True)\n"
+            "recorder.model(92, 7, lambda: 99.0, finished=True)\n"
+            "recorder.model(93, 7, lambda: 100.0, finished=True)\n"
+        )
+        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 60, 0, 99.0]
+        command = [sys.executable, "-c", script, *map(str, words)]
+        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=False)
+        events = tool("peers.log").read_log(tmp_path / "log.jsonl")
+        assert done.returncode == 0
+        assert [event["test"] for event in events if event["event"] == "model"] == [99.5, 98.9, 99.0]
+        assert (events[-1]["event"], events[-1]["why"]) == ("ended", "target")
 
     def test_peers_get_images_from_0_to_1_and_a_fifth_to_validate_on(self, tool, tmp_path):
         x = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)
@@ -202,6 +220,22 @@ class TestProcess:
             time.sleep(0.1)
         assert not _alive(pid)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="cores are assigned on Linux")
+    def test_a_process_keeps_to_its_core(self, tool, tmp_path):
+        core = max(os.sched_getaffinity(0))
+        script = "import os, time; time.sleep(0.5); print(os.sched_getaffinity(0))"
+        tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60, core)
+        assert (tmp_path / "out").read_text() == f"{{{core}}}\n"
+
+    def test_it_is_ended_when_it_is_no_longer_wanted(self, tool, tmp_path):
+        stop = threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        script = "import time; time.sleep(300)"
+        since = time.monotonic()
+        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60, stop=stop)
+        assert ended.status is None
+        assert time.monotonic() - since < 30
+
     def test_a_status_is_handed_on(self, tool, tmp_path):
         script = "print('why'); raise SystemExit(3)"
         ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60)
@@ -222,19 +256,28 @@ def arguments(peers, tmp_path, **changes):
     return argparse.Namespace(**vars(parser.parse_args([])) | {"work": tmp_path} | changes)
 
 
+class Names(list):
+    """Of the systems that were run, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.cores = set()
+
+
 @pytest.fixture
 def fake(peers, monkeypatch):
-    """Systems that log what `LOG` has without running; the names of those that were run."""
-    run = []
+    """Systems that log what `LOG` has without running; the names of those that were run, and on which core."""
+    run = Names()
 
-    def watch(command, output, environment, at_most):
+    def watch(command, output, environment, at_most, core, stop):
         name, folder = command[3], Path(command[5])
         run.append(name)
+        run.cores.add(core)
         written(folder / "log.jsonl", LOG if name == "ours_blockqnn" else LOG[:3])
         output.write_text("")
         return sys.modules["peers.process"].Ended(0, 123.4)
 
-    monkeypatch.setattr(peers, "watch", watch)
+    monkeypatch.setattr(sys.modules["peers.runs"], "watch", watch)
     return run
 
 
@@ -242,8 +285,10 @@ class TestCompare:
     def test_every_system_gets_the_same(self, peers, fake, tmp_path):
         found = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn,nasnet_mobile", minutes=2))
         assert fake == ["ours_blockqnn", "nasnet_mobile"]
-        assert found["systems"]["ours_blockqnn"]["seconds_to_target"] == 35.0
-        assert found["systems"]["nasnet_mobile"]["peak_mb"] == 123
+        systems = found["seeds"][0]["systems"]
+        assert systems["ours_blockqnn"]["seconds_to_target"] == 35.0
+        assert systems["nasnet_mobile"]["peak_mb"] == 123
+        assert fake.cores == {None}  # all of them
         with np.load(tmp_path / "digits-2min-seed0" / "digits.npz") as data:
             assert (data["x_train"].shape, data["x_test"].shape) == ((1347, 8, 8, 1), (450, 8, 8, 1))
             assert len(set(data["y_train"][-269:])) == 10  # in random order, so that its end is a fair sample
@@ -252,12 +297,40 @@ class TestCompare:
         first = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
         again = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn,nasnet_mobile"))
         assert fake == ["ours_blockqnn", "nasnet_mobile"]
-        assert again["systems"]["ours_blockqnn"] == first["systems"]["ours_blockqnn"]
+        rows = [found["seeds"][0]["systems"]["ours_blockqnn"] for found in (first, again)]
+        assert rows[0] == rows[1]
 
     def test_other_budgets_and_seeds_are_other_runs(self, peers, fake, tmp_path):
-        for changes in ({}, {"seed": 1}, {"minutes": 3}):
+        for changes in ({}, {"seeds": "1"}, {"minutes": 3}, {"until_target": True}, {"seeds": "0,1"}):
             peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn", **changes))
-        assert len(fake) == 3
+        assert len(fake) == 4  # both seeds of the last had been run
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="cores are assigned on Linux")
+    def test_side_by_side_each_has_a_core(self, peers, fake, tmp_path):
+        options = {"systems": "ours_blockqnn,autokeras,nasnet_mobile", "side_by_side": True}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(peers, "chosen", lambda names: names.split(","))  # AutoKeras need not be there
+            found = peers.compare(arguments(peers, tmp_path, seeds="0, 1", minutes=7, **options))
+        assert sorted(fake) == sorted(options["systems"].split(",") * 2)
+        assert fake.cores <= os.sched_getaffinity(0)
+        assert list(found["seeds"]) == [0, 1]
+        assert found["seeds"][1]["systems"]["autokeras"]["cores"] == 1
+        assert (found["ratio"], found["ratio_is_lower_bound"]) == (420 / 35, True)
+
+    def test_after_ctrl_c_nothing_is_kept_of_what_was_under_way(self, peers, fake, tmp_path, monkeypatch):
+        runs = sys.modules["peers.runs"]
+        whole = runs.watch
+
+        def interrupted(*words):
+            ended = whole(*words)
+            words[-1].set()  # as if Ctrl-C had come meanwhile
+            return ended
+
+        monkeypatch.setattr(runs, "watch", interrupted)
+        with pytest.raises(SearchError):
+            peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn,nasnet_mobile"))
+        assert fake == ["ours_blockqnn"]
+        assert not list(tmp_path.rglob("result.json"))
 
     def test_what_was_interrupted_is_run_anew(self, peers, fake, tmp_path, monkeypatch):
         folder = tmp_path / "digits-20min-seed0" / "ours_blockqnn"
@@ -270,21 +343,23 @@ class TestCompare:
     def test_a_system_that_fails_is_one_clear_error_and_not_finished(self, peers, fake, tmp_path, monkeypatch):
         ended = sys.modules["peers.process"].Ended
         with monkeypatch.context() as patch:
-            patch.setattr(peers, "watch", lambda *_: ended(1, 0.0))
+            patch.setattr(sys.modules["peers.runs"], "watch", lambda *_: ended(1, 0.0))
             with pytest.raises(SearchError, match=r"^Expected ours_blockqnn to run .*Received: status 1, see .*txt$"):
                 peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
         peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
         assert fake == ["ours_blockqnn"]
 
     def test_what_a_system_had_before_it_failed_counts(self, peers, fake, tmp_path, monkeypatch):
-        whole = peers.watch
+        runs = sys.modules["peers.runs"]
+        whole = runs.watch
 
         def fails(*words):
             whole(*words)
             return sys.modules["peers.process"].Ended(1, 5.0)
 
-        monkeypatch.setattr(peers, "watch", fails)
-        row = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))["systems"]["ours_blockqnn"]
+        monkeypatch.setattr(runs, "watch", fails)
+        found = peers.compare(arguments(peers, tmp_path, systems="ours_blockqnn"))
+        row = found["seeds"][0]["systems"]["ours_blockqnn"]
         assert (row["failure"], row["seconds_to_target"]) == ("status 1", 35.0)
 
     def test_two_runs_do_not_share_a_folder(self, peers, fake, tmp_path):
@@ -343,8 +418,21 @@ class TestHeadline:
         assert (found["ratio"], found["ratio_is_lower_bound"]) == (15.0, True)
         assert (found["ratio_keras_tuner"], found["ratio_keras_tuner_is_lower_bound"]) == (None, False)
 
-    def test_no_ratio_where_ours_never_got_there(self, peers):
-        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(3.0)}, 600)["ratio"] is None
+    def test_0_where_ours_never_got_there_and_nothing_where_it_was_not_run(self, peers):
+        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(3.0)}, 600)["ratio"] == 0
+        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(None)}, 600)["ratio"] == 0
+        assert peers.headline({"autokeras": self.row(3.0)}, 600)["ratio"] is None
+
+    def test_the_median_over_seeds(self, peers):
+        times = ((40.0, 80.0), (50.0, None), (None, 60.0))
+        seeds = [{"ours_blockqnn": self.row(ours), "autokeras": self.row(theirs)} for ours, theirs in times]
+        found = peers.overall([peers.headline(rows, 600) for rows in seeds])
+        assert found == {
+            "ratio": 2.0,  # of 2, at least 12, and 0
+            "ratio_is_lower_bound": True,
+            "ratio_keras_tuner": None,
+            "ratio_keras_tuner_is_lower_bound": False,
+        }
 
 
 def test_the_table_shows_what_was_reached(tool, peers):
@@ -352,11 +440,11 @@ def test_the_table_shows_what_was_reached(tool, peers):
     rows = {name: {**log.summary(events, 99), "peak_mb": 2345.0} for name, events in (("a", LOG), ("b", LOG[:4]))}
     rows["c"] = {**log.summary([], 99), "peak_mb": 0.0}
     text = io.StringIO()
-    Console(file=text, width=120).print(peers.table(rows, 99.0))
+    Console(file=text, width=120).print(peers.table({7: rows}, 99.0))
     lines = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
-    assert ["a", "99.00", "2,000", "35", "10", "2", "2,345"] in lines
-    assert ["b", "98.00*", "1,000", "–", "10", "1", "2,345"] in lines
-    assert ["c", "–", "–", "–", "–", "0", "0"] in lines
+    assert ["a", "7", "99.00", "2,000", "35", "10", "2", "2,345"] in lines
+    assert ["b", "7", "98.00*", "1,000", "–", "10", "1", "2,345"] in lines
+    assert ["c", "7", "–", "–", "–", "–", "0", "0"] in lines
 
 
 @pytest.mark.parametrize(
@@ -366,7 +454,8 @@ def test_the_table_shows_what_was_reached(tool, peers):
         (["--systems", ""], "Expected systems among ['ours_blockqnn', "),
         (["--minutes", "0"], "Expected --minutes above 0. Received: 0"),
         (["--minutes", "nan"], "Expected --minutes above 0. Received: nan"),
-        (["--seed", "-1"], "Expected --seed from 0. Received: -1"),
+        (["--seeds", "0,-1"], "Expected --seeds with whole numbers from 0. Received: '0,-1'"),
+        (["--seeds", ""], "Expected --seeds with whole numbers from 0. Received: ''"),
         (["--systems", "ours_blockqnn", "--data", "fashion", "--fashion", "nothing.npz"], "Expected "),
         (["--work", __file__], "Expected a folder for --work. Received: "),
         (["--systems", "missing"], "Expected the environment .venv-missing of missing (make peers). Received: none"),
@@ -424,7 +513,7 @@ def test_our_own_path_searches_trains_and_hands_over(tool, peers, tmp_path):
     folder.mkdir()
     changes = "ours.TRIALS, ours.RECIPES = 2, {'digits': ('plain', {'epochs': 2})}"
     script = f"from peers import ours; {changes}; ours.main()"
-    words = ["random_blockqnn", data, folder, time.monotonic(), 100, 0]
+    words = ["random_blockqnn", data, folder, time.monotonic(), 100, 0, "never"]
     command = [sys.executable, "-c", script, *map(str, words)]
     events = until_a_model(tool, command, folder)
     row = tool("peers.log").summary(events, 0)
@@ -448,7 +537,7 @@ def test_a_training_from_scratch_hands_over_its_checkpoints(tool, peers, tmp_pat
         "keras.applications.NASNetMobile = small\n"
         "nasnet_mobile.main()\n"
     )
-    words = ["nasnet_mobile", data, tmp_path, time.monotonic(), 150, 0]
+    words = ["nasnet_mobile", data, tmp_path, time.monotonic(), 150, 0, "never"]
     events = until_a_model(tool, [sys.executable, "-c", script, *map(str, words)], tmp_path)
     row = tool("peers.log").summary(events, 0)
     assert (row["parameters"], row["candidates"], row["checkpoint"]) == (16 * 10 + 10, 1, False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +55,7 @@ def main() -> None:
             out=run,
             trials=TRIALS << round_,
             budget=SHARE * job.limit,
-            workers=os.cpu_count(),
+            workers=cores(),
             seed=job.seed,
             resume=round_ > 0,
             space=space,
@@ -64,6 +65,11 @@ def main() -> None:
         recorder.candidates(sum(trial.finished for trial in found.trials))
         if best_trials(found.trials):
             _train(recorder, run, round_ + 1, space, job)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _train(recorder: Recorder, run: Path, top: int, space: str, job: Job) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,14 @@ class Ended(NamedTuple):
     peak_mb: float
 
 
-def watch(command: Sequence[str], output: Path, environment: Mapping[str, str], at_most: float) -> Ended:
+def watch(
+    command: Sequence[str],
+    output: Path,
+    environment: Mapping[str, str],
+    at_most: float,
+    core: int | None = None,
+    stop: threading.Event | None = None,
+) -> Ended:
     """Run a command in a session of its own until it ends or `at_most` seconds have passed; then end what is left.
 
     Args:
@@ -30,14 +39,18 @@ def watch(command: Sequence[str], output: Path, environment: Mapping[str, str], 
         output: where what it prints goes.
         environment: its variables.
         at_most: seconds; a system ends itself before.
+        core: the only one that it may use; ``None``: all.
+        stop: ends it at once when it is set.
     """
     deadline, peak = time.monotonic() + at_most, 0
     with output.open("wb") as file:
         running = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
         )
+        if core is not None and sys.platform == "linux":
+            os.sched_setaffinity(running.pid, {core})  # before it has counted the cores that are its own
         try:
-            while running.poll() is None and time.monotonic() < deadline:
+            while running.poll() is None and time.monotonic() < deadline and not (stop and stop.is_set()):
                 peak = max(peak, resident(running.pid))
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     running.wait(EVERY)

@@ -40,6 +40,8 @@ class Job(NamedTuple):
         start: the monotonic clock when the process was started, in seconds.
         limit: wall-clock in seconds.
         seed: of everything random.
+        until: per cent of the test images; when a model that the system would hand over has so many right, its process
+            is ended. ``None``: it goes on until the limit.
     """
 
     system: str
@@ -48,12 +50,14 @@ class Job(NamedTuple):
     start: float
     limit: float
     seed: int
+    until: float | None = None
 
     @classmethod
     def of_this_process(cls) -> Job:
         """The job on the command line."""
-        system, data, folder, start, limit, seed = sys.argv[1:]
-        return cls(system, Path(data), Path(folder), float(start), float(limit), int(seed))
+        system, data, folder, start, limit, seed, until = sys.argv[1:]
+        end = None if until == "never" else float(until)
+        return cls(system, Path(data), Path(folder), float(start), float(limit), int(seed), end)
 
     @property
     def log(self) -> Path:
@@ -156,6 +160,10 @@ class Recorder:
             self._paused += time.monotonic() - since
         event = {"validation": round(validation, 4), "test": round(test, 4), "parameters": parameters}
         self._write("model", seconds, candidate=self._candidates, **event, finished=finished)
+        if finished and self._job.until is not None and test >= self._job.until:
+            with self._lock:
+                self.end("target")
+                os._exit(0)  # as at the limit; what it has started is ended by who watches
 
     def end(self, why: str) -> None:
         """Note why the system stopped before its time was over."""
