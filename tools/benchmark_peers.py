@@ -8,7 +8,7 @@ system that is finished is not run again: its log and result stay in the work fo
 Target: 99 % of the digits, 88 % of Fashion-MNIST with 4,000 training images. ``seconds_to_target`` counts the models
 that a system has to hand over (of a tuner: after a trial has ended), ``seconds_to_target_any_checkpoint`` those of
 trials under way, too. ``ratio`` is the first, of AutoKeras over ours (blocks), the median over the seeds; where
-AutoKeras never got there it is its time limit over ours, and ``ratio_is_lower_bound`` says so.
+AutoKeras never got there it is the time that it ran over ours, and ``ratio_is_lower_bound`` says so.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
         "target": target,
         "until_target": arguments.until_target,
         "side_by_side": arguments.side_by_side,
-        **overall([headline(of_seed, limit) for of_seed in rows.values()]),
-        "seeds": {seed: {**headline(of_seed, limit), "systems": of_seed} for seed, of_seed in rows.items()},
+        **overall([headline(of_seed) for of_seed in rows.values()]),
+        "seeds": {seed: {**headline(of_seed), "systems": of_seed} for seed, of_seed in rows.items()},
     }
 
 
@@ -114,21 +114,24 @@ def _folder(arguments: argparse.Namespace, seed: int) -> Path:
 RATIOS = {"ratio": (AUTOKERAS,), "ratio_keras_tuner": KERAS_TUNER}
 
 
-def headline(rows: Mapping[str, Mapping[str, Any]], limit: float) -> dict[str, Any]:
+def headline(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """How many times sooner ours is than AutoKeras (``ratio``), and than the soonest of KerasTuner's.
 
-    A system that never got to the target is taken to need its whole time `limit`, in seconds. 0 where ours never got
-    there, ``None`` where a side has not been run.
+    A system that never got to the target is taken to need the seconds that it ran: all its time, or until it failed or
+    had nothing left to try. 0 where ours never got there, ``None`` where a side has not been run.
     """
     found: dict[str, Any] = {}
     for key, others in RATIOS.items():
-        run = [rows[name]["seconds_to_target"] for name in others if name in rows]
-        reached = [seconds for seconds in run if seconds is not None]
+        run = [rows[name] for name in others if name in rows]
         found[key], found[f"{key}_is_lower_bound"] = None, False
         if run and OURS in rows:
             ours = rows[OURS]["seconds_to_target"]
-            found[key] = 0.0 if ours is None else (min(reached) if reached else limit) / ours
-            found[f"{key}_is_lower_bound"] = ours is not None and not reached
+            took, bound = min(
+                (row["seconds"], True) if row["seconds_to_target"] is None else (row["seconds_to_target"], False)
+                for row in run
+            )
+            found[key] = 0.0 if ours is None else took / ours
+            found[f"{key}_is_lower_bound"] = ours is not None and bound
     return found
 
 
@@ -174,5 +177,5 @@ def table(seeds: Mapping[int, Mapping[str, Mapping[str, Any]]], target: float) -
         shown = ("–" if seconds is None else f"{seconds:.0f}" for seconds in times)
         parameters = "–" if row["parameters"] is None else f"{row['parameters']:,}"
         cells = (f"{seed}", test, parameters, *shown, f"{row['candidates']:,}", f"{row['peak_mb']:,.0f}")
-        drawn.add_row(name, *cells)
+        drawn.add_row(name if row["failure"] is None else f"{name} ({row['failure']})", *cells)
     return drawn

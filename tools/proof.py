@@ -15,33 +15,32 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import sys
-from collections.abc import Iterable, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import proof_tables
+from filelock import FileLock, Timeout
+from proof_genotypes import MULTIPLIER, alike, found, frame_of, has_found
 from proof_runs import Run, perform, search_run, train_run
 from rich.console import Console
 
-from automl_cells.builder import cost, plan, template
-from automl_cells.builder.template import Template
-from automl_cells.errors import AutoMLCellsError
+from automl_cells.builder import template
+from automl_cells.errors import AutoMLCellsError, SearchError
 from automl_cells.files import replacing, write_atomically
 from automl_cells.genotypes import Genotype, write
-from automl_cells.search import best_trials, read_run
+from automl_cells.search import read_run
 from automl_cells.search.trials import Trial
-from automl_cells.spaces import space
-from automl_cells.strategies import strategy
 
 PARTS = ("search", "top", "rank", "transfer")
 GUIDED = "predictor_guided"
 SPACES = (("blockqnn", (0, 1, 2)), ("nasnet", (0,)), ("metaqnn", (0,)))
 FILTERS = {"blockqnn": ("--filters", "8,16,32"), "nasnet": ("--filters", "8,16,32"), "metaqnn": ()}  # of trainings
-MULTIPLIER = 0.125  # of the filters of chains
 SEARCH_OPTIONS = {
     "blockqnn": ("--filters", "8,16,32", "--max-flops", "5000000"),
     "nasnet": ("--filters", "4,8,16", "--protocol", "blockqnn", "--max-flops", "1000000"),
@@ -50,11 +49,9 @@ SEARCH_OPTIONS = {
 """So that a candidate takes seconds of a core; of random blocks half have more than 70 million multiply-adds. Cells are
 of so many operations that they are searched on images of 14 x 14, with BlockQNN's 12 epochs instead of NASNet's 20."""
 LONGER = {"nasnet": 1.5}  # times as many minutes as the others
-IMAGE = (28, 28, 1)
 FIRST = ("blockqnn", 0)  # the search whose best five are compared with five random ones
 TOP = 5
 BLOCKS = 30  # of the rank correlation
-DRAWS = 400  # random genotypes among which those with as many multiply-adds are looked for
 RECIPE = ("--recipe", "fast_no_flip")
 TINY_FILTERS = {"block": (16, 32, 64, 128), "cell": (16, 32, 64)}
 
@@ -75,19 +72,30 @@ class Proof:
         """4,000 images of clothes."""
         return f"npz:{self.data / 'fashion_mnist.npz'}?train=4000&seed=0"
 
-    def half_as_large(self) -> str:
-        """The same images with 14 x 14 pixels, means of four."""
-        path = self.work / "fashion_14.npz"
-        if not path.is_file():
-            with np.load(self.data / "fashion_mnist.npz", allow_pickle=False) as archive:
+    @property
+    def halved(self) -> Path:
+        """The same images with 14 x 14 pixels."""
+        return self.work / "fashion_14.npz"
+
+    def halve(self) -> None:
+        """Make them: means of four pixels.
+
+        Raises:
+            SearchError: no images of clothes.
+        """
+        if self.halved.is_file():
+            return
+        whole = self.data / "fashion_mnist.npz"
+        try:
+            with np.load(whole, allow_pickle=False) as archive:
                 arrays = dict(archive)
             for name in ("x_train", "x_test"):
                 quarters = arrays[name].reshape(-1, 14, 2, 14, 2).mean((2, 4))
                 arrays[name] = quarters.round().astype(np.uint8)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial, partial.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-        return f"npz:{path}?train=4000&seed=0"
+        except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+            raise SearchError(f"Expected Fashion-MNIST in the layout of keras.datasets. Received: {whole}") from None
+        with replacing(self.halved) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
     @property
     def tiny(self) -> str:
@@ -96,14 +104,14 @@ class Proof:
 
     def searches(self, where: str, seed: int) -> tuple[Run, Run]:
         """The guided search and the random one, which run side by side."""
-        images = self.half_as_large() if where == "nasnet" else self.fashion
+        images = f"npz:{self.halved}?train=4000&seed=0" if where == "nasnet" else self.fashion
         options = ("--dataset", images, *SEARCH_OPTIONS[where])
         minutes = self.minutes * LONGER.get(where, 1)
         guided, random = (search_run(self.work, where, how, seed, minutes, options) for how in (GUIDED, "random"))
         return guided, random
 
     def training(self, name: str, genotype: Genotype, where: str, seed: int) -> Run:
-        """A full training on the images of clothes, in a frame as large as the one of the search."""
+        """A full training on the images of clothes; blocks and chains in a frame as large as the one of the search."""
         size = () if where == "metaqnn" else ("--repeats", "1", *FILTERS[where])
         options = ("--dataset", self.fashion, *RECIPE, "--epochs", str(self.epochs), *size)
         return train_run(self.work, name, self._file(genotype), seed, options)
@@ -122,44 +130,9 @@ class Proof:
         return str(path)
 
 
-def found(run: Run, count: int = 1) -> list[Genotype]:
-    """The best genotypes of a search that was done."""
-    return [trial.genotype for trial in best_trials(read_run(run.out)[1], count)]
-
-
-def alike(where: str, wanted: Sequence[Genotype], frame: Template, seed: int) -> list[Genotype]:
-    """For each genotype a random one whose network has about as many multiply-adds; no two are the same."""
-
-    def logarithm(genotype: Genotype) -> float:
-        return math.log(cost(plan(genotype, frame)).flops or 1)
-
-    options: dict[str, Any] = {"input_shape": IMAGE, "filter_multiplier": MULTIPLIER} if where == "metaqnn" else {}
-    place = space(where, **options)
-    draw = strategy("random", place, DRAWS, seed)
-    rng = np.random.default_rng([seed, 4242])
-    drawn = {proposal.genotype.hash: proposal.genotype for proposal in (draw.ask(rng, i) for i in range(DRAWS))}
-    for genotype in wanted:
-        drawn.pop(genotype.hash, None)
-    flops = {digest: logarithm(genotype) for digest, genotype in drawn.items()}
-    chosen = []
-    for genotype in wanted:
-        target = logarithm(genotype)
-        nearest = min(flops, key=lambda digest: abs(flops[digest] - target))
-        flops.pop(nearest)
-        chosen.append(drawn[nearest])
-    return chosen
-
-
-def frame_of(where: str) -> Template:
-    """The frame of the trainings on images of clothes."""
-    if where == "metaqnn":
-        return template("chain", kind="chain", input_shape=IMAGE, classes=10)
-    kind = "block" if where == "blockqnn" else "cell"
-    return template("cifar", kind=kind, repeats=1, filters=(8, 16, 32), input_shape=IMAGE, classes=10)
-
-
 def do_search(proof: Proof) -> None:
     """Both searches of each space and seed."""
+    proof.halve()
     for where, seeds in SPACES:
         for seed in seeds:
             perform(proof.searches(where, seed), proof.console, together=True)
@@ -174,15 +147,15 @@ def winners(proof: Proof) -> Iterable[Run]:
     """The training of the best of every search."""
     for where, seeds in SPACES:
         for seed, how in itertools.product(seeds, (0, 1)):
-            (best,) = found(proof.searches(where, seed)[how])
-            yield proof.training(winner_name(where, seed, how), best, where, seed)
+            yield winner(proof, where, seed, how)
 
 
-def winner_name(where: str, seed: int, how: int) -> str:
-    """Of the training of the best that the guided (0) or the random search (1) found."""
-    if (where, seed, how) == (*FIRST, 0):
-        return "top-found-0"  # the same training
-    return f"best-{where}-{('guided', 'random')[how]}-{seed}"
+def winner(proof: Proof, where: str, seed: int, how: int) -> Run:
+    """The training of the best that the guided (0) or the random search (1) found."""
+    (best,) = found(proof.searches(where, seed)[how])
+    # The best of the first search is among its best five, too.
+    name = "top-found-0" if (where, seed, how) == (*FIRST, 0) else f"best-{where}-{('guided', 'random')[how]}-{seed}"
+    return proof.training(name, best, where, seed)
 
 
 def top_runs(proof: Proof) -> list[Run]:
@@ -201,6 +174,7 @@ def rank_trials(proof: Proof) -> list[Trial]:
     """The first blocks that the random searches trained."""
     by_hash: dict[str, Trial] = {}
     for _, random in (proof.searches("blockqnn", seed) for seed in dict(SPACES)["blockqnn"]):
+        found(random)  # that it is done
         for trial in read_run(random.out)[1]:
             if trial.status == "done":
                 by_hash.setdefault(trial.genotype.hash, trial)
@@ -243,25 +217,48 @@ DO = {
 
 def table(proof: Proof) -> dict[str, object]:
     """What is done so far; see `proof_tables`."""
-    result: dict[str, object] = {}
-    searches = [(where, seed, proof.searches(where, seed)) for where, seeds in SPACES for seed in seeds]
-    done = [(where, seed, pair) for where, seed, pair in searches if all(run.ended for run in pair)]
-    result["search"] = [
-        proof_tables.searched(
-            where, seed, pair, [train_run(proof.work, winner_name(where, seed, how), "", seed, ()) for how in (0, 1)]
-        )
-        for where, seed, pair in done
-    ]
-    trainings = proof.work / "trainings"
-    result["top"] = {side: proof_tables.accuracies(trainings, f"top-{side}-*") for side in ("found", "random")}
-    ranked = [path.parent for path in sorted(trainings.glob("rank-*/done.json"))]
-    if ranked:
-        result["rank"] = proof_tables.ranked(rank_trials(proof), ranked)
-    result["transfer"] = {
-        f"{kind}, {side}": proof_tables.accuracies(trainings, f"tiny-{kind}-{side}-*")
-        for kind, side in itertools.product(("block", "cell"), ("found", "random"))
-    }
+    result: dict[str, object] = {"search": []}
+    done = []
+    for where, seeds in SPACES:
+        for seed in seeds:
+            pair = proof.searches(where, seed)
+            if all(run.done for run in pair):
+                done.append(where)
+                trained = [winner(proof, where, seed, how) if has_found(run) else None for how, run in enumerate(pair)]
+                result["search"] += [proof_tables.searched(where, seed, pair, trained)]  # type: ignore[operator]
+    if done.count("blockqnn") == len(dict(SPACES)["blockqnn"]):
+        result["top"] = sides(top_runs(proof), "top-{}-")
+        result["rank"] = proof_tables.ranked(rank_trials(proof), rank_runs(proof))
+        if "nasnet" in done:
+            runs = transfer_runs(proof)
+            result["transfer"] = {kind: sides(runs, f"tiny-{kind}-{{}}-") for kind in ("block", "cell")}
     return result
+
+
+def sides(runs: Sequence[Run], names: str) -> dict[str, Any]:
+    """The trainings of found and of random ones, which have these names."""
+    return {
+        side: proof_tables.accuracies([run for run in runs if run.out.name.startswith(names.format(side))])
+        for side in ("found", "random")
+    }
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[None]:
+    """Keep others out of the work folder.
+
+    Raises:
+        SearchError: somebody works in it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"Expected a folder for --work. Received: {folder} ({error.strerror})") from None
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise SearchError(f"Expected a work folder that no other run is using. Received: {folder}") from None
 
 
 def main() -> None:
@@ -284,10 +281,11 @@ def main() -> None:
         Console(highlight=False),
     )
     try:
-        for part in options.parts:
-            if part != "table":
-                DO[part](proof)
-        measured = table(proof)
+        with working(proof.work):
+            for part in options.parts:
+                if part != "table":
+                    DO[part](proof)
+            measured = table(proof)
     except AutoMLCellsError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

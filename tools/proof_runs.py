@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from automl_cells.errors import SearchError
+from automl_cells.files import write_atomically
 
 COMMAND = (sys.executable, "-m", "automl_cells.cli.main")
 
@@ -47,6 +48,17 @@ class Run(NamedTuple):
     def done(self) -> bool:
         """Whether nothing is left to do."""
         return self.ended and self.record()["arguments"] == list(self.arguments)
+
+    @property
+    def arguments_file(self) -> Path:
+        """What it was begun with, beside the folder."""
+        return self.out.with_suffix(".arguments.json")
+
+    @property
+    def begun(self) -> bool:
+        """Whether what lies in the folder was begun with these arguments."""
+        file = self.arguments_file
+        return file.exists() and json.loads(file.read_text()) == list(self.arguments)
 
     def record(self) -> dict[str, Any]:
         """What is written down of a run that has ended: its seconds and its arguments."""
@@ -78,7 +90,7 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
             begin anew if one was interrupted.
 
     Raises:
-        SearchError: a command failed; the others are ended.
+        SearchError: a command failed; those under way are waited for, and nothing more is begun.
     """
     left = [run for run in runs if not run.done]
     if together and left:
@@ -120,12 +132,13 @@ def _one(run: Run, core: int) -> str | None:
     """Why it failed, if it did."""
     resume = []
     if run.out.exists():
-        if run.resumable and not run.ended and any(run.out.iterdir()):
+        if run.resumable and not run.ended and run.begun and any(run.out.iterdir()):
             resume = ["--resume"]
         else:
             shutil.rmtree(run.out)
     (run.out / "done.json").unlink(missing_ok=True)
     run.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(run.arguments_file, json.dumps(run.arguments) + "\n")
     log = run.out.with_suffix(".log")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     start = time.monotonic()
@@ -141,7 +154,7 @@ def _one(run: Run, core: int) -> str | None:
     if status:
         return f"status {status}, see {log}"
     seconds = round(time.monotonic() - start, 1)
-    (run.out / "done.json").write_text(json.dumps({"seconds": seconds, "arguments": run.arguments}) + "\n")
+    write_atomically(run.out / "done.json", json.dumps({"seconds": seconds, "arguments": run.arguments}) + "\n")
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from proof_runs import Run, metrics
@@ -20,14 +19,14 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
     return {"values": list(values), "mean": statistics.fmean(values) if values else None, "standard_error": error}
 
 
-def accuracies(folder: Path, pattern: str) -> dict[str, Any]:
-    """Test accuracies in per cent and multiply-adds of the trainings that are done."""
-    documents = [metrics(path.parent) for path in sorted(folder.glob(f"{pattern}/done.json"))]
+def accuracies(runs: Sequence[Run]) -> dict[str, Any]:
+    """Test accuracies in per cent and multiply-adds of those trainings that are done."""
+    documents = [metrics(run.out) for run in runs if run.done]
     measured = summary([document["test_accuracy"] for document in documents])
     return measured | {"flops": [document["flops"] for document in documents]}
 
 
-def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run]) -> dict[str, Any]:
+def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run | None]) -> dict[str, Any]:
     """A guided search and a random one.
 
     Returns:
@@ -37,27 +36,33 @@ def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run])
     row: dict[str, Any] = {"space": where, "seed": seed}
     for side, run, training in zip(("guided", "random"), pair, trained, strict=True):
         trials = read_run(run.out)[1]
-        best = best_trials(trials)[0]
+        best = best_trials(trials, 10)
         row[side] = {
             "seconds": run.record()["seconds"],
             "candidates": sum(trial.finished for trial in trials),
-            "best_reward": best.reward,
-            "best_accuracy": best.metrics["accuracy"],
-            "mean_accuracy_of_ten_best": statistics.fmean(
-                trial.metrics["accuracy"] for trial in best_trials(trials, 10)
-            ),
         }
-        if training.ended:
+        if best:
+            row[side] |= {
+                "best_reward": best[0].reward,
+                "best_accuracy": best[0].metrics["accuracy"],
+                "mean_accuracy_of_ten_best": statistics.fmean(trial.metrics["accuracy"] for trial in best),
+            }
+        if training is not None and training.done:
             row[side]["test_accuracy"] = metrics(training.out)["test_accuracy"]
     return row
 
 
-def ranked(trials: Sequence[Trial], folders: Sequence[Path]) -> dict[str, Any]:
-    """Correlations of what is known after a short training with the test accuracy after a full one."""
+def ranked(trials: Sequence[Trial], trainings: Sequence[Run]) -> dict[str, Any]:
+    """Correlations of what is known after a short training with the test accuracy after a full one.
+
+    Args:
+        trials: after the short training.
+        trainings: of the same genotypes, in the same order; those that are not done are left out.
+    """
     from scipy.stats import pearsonr, spearmanr
 
-    by_number = {int(folder.name.rpartition("-")[2]): folder for folder in folders}
-    pairs = [(trials[number], metrics(folder)["test_accuracy"]) for number, folder in sorted(by_number.items())]
+    done = [(trial, run) for trial, run in zip(trials, trainings, strict=True) if run.done]
+    pairs = [(trial, metrics(run.out)["test_accuracy"]) for trial, run in done]
     truths = [truth for _, truth in pairs]
     guesses = {
         "reward": [trial.reward or 0.0 for trial, _ in pairs],

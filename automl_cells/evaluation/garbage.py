@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,6 +17,8 @@ def collected() -> Iterator[None]:
     looks at all objects, though, and a framework has a million: it took a quarter of a second, a fifth of a small
     candidate's evaluation. So the objects that were there before are put aside for the while (`gc.freeze`).
 
+    Where the body raises, what its frames hold is let go; the traceback keeps its lines.
+
     Memory that is free then is given back to the system where its C library can (`malloc_trim` of glibc), else a
     process stays as large as its largest candidate was.
     """
@@ -24,6 +27,9 @@ def collected() -> Iterator[None]:
         gc.freeze()
     try:
         yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # else they hold what is to be collected
+        raise
     finally:
         gc.collect()
         if ours:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -80,8 +80,8 @@ class ProxyTraining(Evaluator):
         check_steps(self.protocol.augmentation, *self.dataset.input_shape[:2])
         self.chance = 100.0 / self.dataset.classes
         self._known = KnownMetrics(template)
-        self._arrays: tuple[np.ndarray, ...] | None = None
-        self._held: Any = None  # the training images where the engines want them, for all candidates
+        self._parts: tuple[np.ndarray, ...] | None = None  # images and labels, of the training part and of the other
+        self._shared: _Shared | None = None
 
     def spec(self) -> dict[str, Any]:
         """See `Evaluator.spec`; needs a data set given by words."""
@@ -132,13 +132,11 @@ class ProxyTraining(Evaluator):
         keras.utils.set_random_seed(seed)  # Keras' own engine draws dropout from it
         layers = plan(genotype, self.template, chain_dropout=self.protocol.chain_dropout)
         network = Network(layers, self.template.epsilon, self.template.kernel_initializer)
-        x_train, y_train, x_validation, y_validation = self._split()
         make = engine_class(keras.backend.backend())
-        if self._held is None:
-            self._held = make.hold(x_train, y_train, self.dataset.classes, self.protocol)
+        images = self._images(make)
         fresh = network.first_weights(seed)
-        engine = make(network, self._held, self.protocol, fresh)
-        run = _Run(engine, fresh, self.protocol, len(x_train), x_validation, y_validation, self.chance, seed)
+        engine = make(network, images.held, self.protocol, fresh)
+        run = _Run(engine, fresh, self.protocol, images, self.chance, seed)
         failure = run.train(self.stop_rule)
         if run.stopped is not None:
             metrics |= {"accuracy": run.stopped, "train_accuracy": run.train_accuracy}
@@ -155,15 +153,23 @@ class ProxyTraining(Evaluator):
         keras.backend.clear_session(free_memory=False)
         return Evaluation(metrics, time.perf_counter() - start, failure, details)
 
+    def _images(self, make: type[ProxyEngine]) -> _Shared:
+        """What all candidates of this process share; the training part is no longer kept apart from it."""
+        if self._shared is None:
+            x_train, y_train, x_validation, y_validation = self._split()
+            held = make.hold(x_train, y_train, self.dataset.classes, self.protocol)
+            self._shared, self._parts = _Shared(held, len(y_train), x_validation, y_validation), None
+        return self._shared
+
     def _split(self) -> tuple[np.ndarray, ...]:
-        if self._arrays is None:
+        if self._parts is None:
             images, labels = _in_memory(self.dataset)
             # of the sample, if it is one: the statistics of all images of a streamed set would cost a pass over it
             preprocessing = Preprocessing.of(images) if self.dataset.streamed else self.dataset.preprocessing
             rest, held_out = stratified_split(labels, self.protocol.validation_fraction, _SPLIT_SEED)
             normalised = preprocessing(images)
-            self._arrays = normalised[rest], labels[rest], normalised[held_out], labels[held_out]
-        return self._arrays
+            self._parts = normalised[rest], labels[rest], normalised[held_out], labels[held_out]
+        return self._parts
 
 
 def _in_memory(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -188,6 +194,15 @@ def from_arguments(
     return ProxyTraining(dataset, from_document(dict(template)), ProxyProtocol.model_validate(protocol), latency)
 
 
+class _Shared(NamedTuple):
+    """Of all candidates: the training images as the engines hold them, how many they are, and the others."""
+
+    held: Any
+    size: int
+    x_validation: np.ndarray  # (n, H, W, C) float32
+    y_validation: np.ndarray  # (n,)
+
+
 class _Run:
     """The training of one candidate."""
 
@@ -196,22 +211,20 @@ class _Run:
         engine: ProxyEngine,
         fresh: np.ndarray,
         protocol: ProxyProtocol,
-        images: int,
-        x_validation: np.ndarray,
-        y_validation: np.ndarray,
+        images: _Shared,
         chance: float,
         seed: int,
     ) -> None:
         self.engine = engine
         self.fresh = fresh  # the first weights
         self.protocol = protocol
-        self.images = images
-        self.x_validation = x_validation
-        self.y_validation = y_validation
+        self.images = images.size
+        self.x_validation = images.x_validation
+        self.y_validation = images.y_validation
         self.chance = chance
         self.seed = seed
         self.rng = np.random.default_rng(seed)
-        self.batch = protocol.batch_for(images)
+        self.batch = protocol.batch_for(images.size)
         self.curve: list[float] = []  # validation accuracy in per cent after each epoch
         self.guesses: dict[str, float] = {}  # by number of epochs, what the rule guessed the last one to be
         self.stopped: float | None = None  # the guess at which the training was stopped

@@ -33,13 +33,15 @@ def test_cycles_of_the_body_are_freed_and_older_ones_are_not_looked_at():
 
 def test_after_an_error_too():
     def failing():
-        kept.append(weakref.ref(Node()))
+        node = Node()  # which the frame, and so the traceback, holds
+        kept.append(weakref.ref(node))
         raise ArithmeticError
 
     kept = []
-    with pytest.raises(ArithmeticError):
+    with pytest.raises(ArithmeticError) as raised:
         collected()(failing)()
     assert kept[0]() is None
+    assert raised.traceback[-1].name == "failing"
     assert gc.get_freeze_count() == 0
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from automl_cells.builder import build, plan, template
+from automl_cells.builder import build, operations, plan, template
 from automl_cells.builder.plan import PlanBuilder
 from automl_cells.errors import TemplateError
 from automl_cells.evaluation import proxy_protocol
+from automl_cells.evaluation.steps import interpreter
 from automl_cells.evaluation.steps.keras_fit import KerasFitEngine, keras_model
 from automl_cells.evaluation.steps.network import Network
 from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
@@ -139,6 +146,53 @@ def test_dropout_drops_its_share_in_training_only_and_anew_in_every_step():
     np.testing.assert_allclose(one[one != 0], 1 / 0.7, rtol=1e-4)
     engine.reset(weights)
     np.testing.assert_allclose(engine.logits(images), [[4000, -4000]] * 2)
+
+
+def test_statistics_are_observed_without_dropout():
+    net = PlanBuilder((2, 2, 3))
+    dropped = net.dropout("dropout", 0, 0.5)
+    net.dense("predictions", net.flatten("flatten", net.batch_norm("norm", dropped)), 2)
+    network = Network(net.plan())
+    images = RANDOM.normal(size=(8, 2, 2, 3)).astype(np.float32)
+    expected = [images.mean((0, 1, 2)), images.var((0, 1, 2))]
+    for make in (TensorFlowEngine, KerasFitEngine):
+        held = make.hold(images, np.arange(8) % 2, 2, GRADIENT)
+        engine = make(network, held, GRADIENT, network.first_weights(0))
+        before = engine.weights()
+        engine.observe(np.arange(8).reshape(2, 4))
+        np.testing.assert_allclose(np.split(engine.statistics(), 2), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(engine.weights(), before)
+
+
+def test_dilated_convolutions_are_trained_on_any_processor():
+    """Without oneDNN, so on a Mac and on a processor without VNNI, TensorFlow has no gradient of its own operation."""
+    script = (
+        "import numpy as np\n"
+        "from automl_cells.builder.plan import PlanBuilder\n"
+        "from automl_cells.evaluation import proxy_protocol\n"
+        "from automl_cells.evaluation.steps.network import Network\n"
+        "from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine as Engine\n"
+        "net, protocol = PlanBuilder((6, 6, 2)), proxy_protocol('blockqnn')\n"
+        "net.dense('predictions', net.flatten('flatten', net.conv('conv', 0, 3, 3, dilation=2)), 2)\n"
+        "network = Network(net.plan())\n"
+        "held = Engine.hold(np.ones((2, 6, 6, 2), np.float32), np.arange(2), 2, protocol)\n"
+        "first = network.first_weights(0)\n"
+        "engine = Engine(network, held, protocol, first)\n"
+        "engine.epoch(np.array([[0]]), np.full(1, 1e-3))\n"
+        "print(np.abs(engine.weights() - first).max() > 0)\n"
+    )
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0", "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_every_operation_that_keras_models_are_built_from_is_known_here():
+    """All but what ensembles and dropped paths need; see the last two tests."""
+    source = ast.parse(Path(operations.__file__).read_text())
+    cases = {node.value.value for node in ast.walk(source) if isinstance(node, ast.MatchValue)}
+    handled = {*interpreter._OPERATIONS, "batch_norm", "dropout", "self_attention"}
+    assert len(cases) > 20
+    assert cases - {"softmax", "average", "drop_path"} == handled
 
 
 def test_an_ensemble_is_not_trained_as_one():

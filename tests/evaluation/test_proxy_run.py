@@ -5,7 +5,7 @@ import pytest
 
 from automl_cells.builder.plan import PlanBuilder
 from automl_cells.evaluation import proxy_protocol
-from automl_cells.evaluation.proxy_training import _Run
+from automl_cells.evaluation.proxy_training import _Run, _Shared
 from automl_cells.evaluation.steps.base import EpochResult
 from automl_cells.evaluation.steps.network import Network
 from automl_cells.evaluation.steps.tensorflow import TensorFlowEngine
@@ -50,7 +50,7 @@ class Scripted:
 def scripted(script, base="blockqnn", seed=0, **changes):
     stub = Scripted(script)
     protocol = proxy_protocol(base, batch_size=4, min_steps=1, **changes)
-    return _Run(stub, "fresh", protocol, 10, np.zeros((4, 1)), LABELS, CHANCE, seed=seed), stub
+    return _Run(stub, "fresh", protocol, _Shared(None, 10, np.zeros((4, 1)), LABELS), CHANCE, seed=seed), stub
 
 
 def test_a_training_better_than_chance_is_not_restarted():
@@ -145,8 +145,9 @@ def normalised(images, steps, base="blockqnn", **changes):
     network = Network(net.plan())
     protocol = proxy_protocol(base, batch_size=len(images) // steps, min_steps=1, **changes)
     labels, weights = np.arange(len(images)) % 2, network.first_weights(0)
-    engine = TensorFlowEngine(network, TensorFlowEngine.hold(images, labels, 2, protocol), protocol, weights)
-    return _Run(engine, weights, protocol, len(images), images, labels, 50.0, seed=1)
+    shared = _Shared(TensorFlowEngine.hold(images, labels, 2, protocol), len(images), images, labels)
+    engine = TensorFlowEngine(network, shared.held, protocol, weights)
+    return _Run(engine, weights, protocol, shared, 50.0, seed=1)
 
 
 def drifting(count):

@@ -191,6 +191,28 @@ class TestRecorder:
         assert [event["test"] for event in events if event["event"] == "model"] == [99.5, 98.9, 99.0]
         assert (events[-1]["event"], events[-1]["why"]) == ("ended", "target")
 
+    def test_a_process_ends_when_who_watches_it_has_died(self, tool, tmp_path):
+        script = (
+            "import time\n"
+            "from peers.recorder import Job, Recorder\n"
+            "Recorder(Job.of_this_process(), (), {})\n"
+            "time.sleep(60)\n"
+        )
+        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 60, 0, "never"]
+        command = [sys.executable, "-c", script, *map(str, words)]
+        between = (
+            f"import pathlib, subprocess, time; subprocess.Popen({command!r})\n"
+            f"while not pathlib.Path({str(tmp_path / 'log.jsonl')!r}).exists(): time.sleep(0.05)\n"
+            "time.sleep(1)\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", between], env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=True
+        )
+        deadline, read = time.monotonic() + 30, tool("peers.log").read_log
+        while read(tmp_path / "log.jsonl")[-1]["event"] != "ended" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert read(tmp_path / "log.jsonl")[-1]["why"] == "orphan"
+
     def test_peers_get_images_from_0_to_1_and_a_fifth_to_validate_on(self, tool, tmp_path):
         x = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)
         np.savez(tmp_path / "d.npz", x_train=x, y_train=np.arange(10), x_test=x[:3], y_test=np.arange(3))
@@ -315,7 +337,7 @@ class TestCompare:
         assert fake.cores <= os.sched_getaffinity(0)
         assert list(found["seeds"]) == [0, 1]
         assert found["seeds"][1]["systems"]["autokeras"]["cores"] == 1
-        assert (found["ratio"], found["ratio_is_lower_bound"]) == (420 / 35, True)
+        assert (found["ratio"], found["ratio_is_lower_bound"]) == (10 / 35, True)  # its log ends after 10 seconds
 
     def test_after_ctrl_c_nothing_is_kept_of_what_was_under_way(self, peers, fake, tmp_path, monkeypatch):
         runs = sys.modules["peers.runs"]
@@ -396,8 +418,8 @@ class TestCompare:
 
 
 class TestHeadline:
-    def row(self, seconds):
-        return {"seconds_to_target": seconds}
+    def row(self, reached, ran=600.0):
+        return {"seconds_to_target": reached, "seconds": ran}
 
     def test_by_hand(self, peers):
         rows = {
@@ -406,7 +428,7 @@ class TestHeadline:
             "keras_tuner_random": self.row(None),
             "keras_tuner_hyperband": self.row(120.0),
         }
-        assert peers.headline(rows, 600) == {
+        assert peers.headline(rows) == {
             "ratio": 12.5,
             "ratio_is_lower_bound": False,
             "ratio_keras_tuner": 3.0,
@@ -414,19 +436,28 @@ class TestHeadline:
         }
 
     def test_who_never_got_there_needed_at_least_its_time(self, peers):
-        found = peers.headline({"ours_blockqnn": self.row(40.0), "autokeras": self.row(None)}, 600)
+        found = peers.headline({"ours_blockqnn": self.row(40.0), "autokeras": self.row(None)})
         assert (found["ratio"], found["ratio_is_lower_bound"]) == (15.0, True)
         assert (found["ratio_keras_tuner"], found["ratio_keras_tuner_is_lower_bound"]) == (None, False)
 
+    def test_of_who_failed_nothing_is_known_after_that(self, peers):
+        rows = {
+            "ours_blockqnn": self.row(40.0),
+            "keras_tuner_random": self.row(None, ran=60.0),
+            "keras_tuner_hyperband": self.row(120.0),
+        }
+        found = peers.headline(rows)
+        assert (found["ratio_keras_tuner"], found["ratio_keras_tuner_is_lower_bound"]) == (1.5, True)
+
     def test_0_where_ours_never_got_there_and_nothing_where_it_was_not_run(self, peers):
-        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(3.0)}, 600)["ratio"] == 0
-        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(None)}, 600)["ratio"] == 0
-        assert peers.headline({"autokeras": self.row(3.0)}, 600)["ratio"] is None
+        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(3.0)})["ratio"] == 0
+        assert peers.headline({"ours_blockqnn": self.row(None), "autokeras": self.row(None)})["ratio"] == 0
+        assert peers.headline({"autokeras": self.row(3.0)})["ratio"] is None
 
     def test_the_median_over_seeds(self, peers):
         times = ((40.0, 80.0), (50.0, None), (None, 60.0))
         seeds = [{"ours_blockqnn": self.row(ours), "autokeras": self.row(theirs)} for ours, theirs in times]
-        found = peers.overall([peers.headline(rows, 600) for rows in seeds])
+        found = peers.overall([peers.headline(rows) for rows in seeds])
         assert found == {
             "ratio": 2.0,  # of 2, at least 12, and 0
             "ratio_is_lower_bound": True,
@@ -437,14 +468,15 @@ class TestHeadline:
 
 def test_the_table_shows_what_was_reached(tool, peers):
     log = tool("peers.log")
-    rows = {name: {**log.summary(events, 99), "peak_mb": 2345.0} for name, events in (("a", LOG), ("b", LOG[:4]))}
-    rows["c"] = {**log.summary([], 99), "peak_mb": 0.0}
+    measured = {"peak_mb": 2345.0, "failure": None}
+    rows = {name: {**log.summary(events, 99), **measured} for name, events in (("a", LOG), ("b", LOG[:4]))}
+    rows["c"] = {**log.summary([], 99), "peak_mb": 0.0, "failure": "too late"}
     text = io.StringIO()
     Console(file=text, width=120).print(peers.table({7: rows}, 99.0))
     lines = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
     assert ["a", "7", "99.00", "2,000", "35", "10", "2", "2,345"] in lines
     assert ["b", "7", "98.00*", "1,000", "–", "10", "1", "2,345"] in lines
-    assert ["c", "7", "–", "–", "–", "–", "0", "0"] in lines
+    assert ["c", "(too", "late)", "7", "–", "–", "–", "–", "0", "0"] in lines
 
 
 @pytest.mark.parametrize(

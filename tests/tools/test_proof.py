@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from automl_cells.builder import cost, plan
@@ -84,15 +85,16 @@ def test_other_arguments_are_another_run(runs, tmp_path):
     assert not first.done
 
 
-@pytest.mark.parametrize("resumable", [True, False])
-def test_what_was_interrupted_goes_on_or_begins_anew(runs, tmp_path, resumable):
-    run = runs.Run(tmp_path / "a", ("search",), resumable)
+@pytest.mark.parametrize(("resumable", "before", "goes_on"), [(True, 8, True), (True, 9, False), (False, 8, False)])
+def test_what_was_interrupted_goes_on_or_begins_anew(runs, tmp_path, resumable, before, goes_on):
+    run = runs.Run(tmp_path / "a", ("search", "8"), resumable)
+    run._replace(arguments=("search", str(before))).arguments_file.write_text(json.dumps(["search", str(before)]))
     run.out.mkdir()
     (run.out / "kept").touch()
     runs.perform([run], quiet())
-    assert (run.out / "kept").exists() == resumable
+    assert (run.out / "kept").exists() == goes_on
     ((arguments, _),) = calls(run)
-    assert ("--resume" in arguments) == resumable
+    assert ("--resume" in arguments) == goes_on
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -119,7 +121,9 @@ def test_a_run_that_fails_is_said_with_its_log(runs, tmp_path):
 def test_random_ones_have_about_as_many_multiply_adds(proof, where):
     frame = proof.frame_of(where)
     options = {"input_shape": (28, 28, 1), "filter_multiplier": 0.125} if where == "metaqnn" else {}
-    drawn = proof.strategy("random", proof.space(where, **options), 10, 7)
+    drawn = sys.modules["proof_genotypes"].strategy(
+        "random", sys.modules["proof_genotypes"].space(where, **options), 10, 7
+    )
     asked = [drawn.ask(np.random.default_rng(number), number).genotype for number in range(21)]
     wanted = sorted(asked, key=lambda genotype: cost(plan(genotype, frame)).flops)[9:12]
     others = proof.alike(where, wanted, frame, 0)
@@ -130,37 +134,56 @@ def test_random_ones_have_about_as_many_multiply_adds(proof, where):
         assert 0.6 < ratio < 1.6
 
 
-def training(folder, accuracy, flops=100):
-    (folder / "entry").mkdir(parents=True)
-    (folder / "entry" / "metrics.json").write_text(json.dumps({"test_accuracy": accuracy, "flops": flops}))
-    (folder / "done.json").write_text("{}")
+def trained(run, accuracy, flops=100):
+    (run.out / "entry").mkdir(parents=True)
+    (run.out / "entry" / "metrics.json").write_text(json.dumps({"test_accuracy": accuracy, "flops": flops}))
+    (run.out / "done.json").write_text(json.dumps({"seconds": 9.0, "arguments": run.arguments}))
 
 
-def searched(folder, accuracies):
-    with Journal(folder / "journal.sqlite", {"trials": 10}) as journal:
+def searched(run, accuracies):
+    run.out.mkdir(parents=True)
+    with Journal(run.out / "journal.sqlite", {"trials": 10}) as journal:
         for number, accuracy in enumerate(accuracies):
             data = {"proposal": number, "genotype": to_document(block(number)), "decisions": [number], "info": {}}
             journal.append(number, "proposed", data)
             metrics = {"accuracy": accuracy, "flops": 10.0 * (number + 1)}
             answer = {"reward": accuracy - 1, "metrics": metrics, "seconds": 1.0, "failure": None, "details": {}}
             journal.append(number, "done", answer)
-    (folder / "done.json").write_text('{"seconds": 481.0, "arguments": []}')
+    (run.out / "done.json").write_text(json.dumps({"seconds": 481.0, "arguments": run.arguments}))
 
 
-def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
-    """Blocks of accuracy 50, 60, 70, 80 after a short training, 51, 53, 52, 54 after a full one: Spearman 0.8."""
-    for side, accuracies in (("predictor_guided", [50.0, 90.0]), ("random", [50.0, 60.0, 70.0, 80.0])):
-        folder = tmp_path / "searches" / f"blockqnn-{side}-0"
-        folder.mkdir(parents=True)
-        searched(folder, accuracies)
-    for number, accuracy in enumerate([51.0, 53.0, 52.0, 54.0]):
-        training(tmp_path / "trainings" / f"rank-{number:02}", accuracy)
-    for number, accuracy in enumerate([80.0, 82.0, 84.0]):
-        training(tmp_path / "trainings" / f"top-found-{number}", accuracy)
+@pytest.fixture
+def table(proof, tmp_path, monkeypatch, capsys):
+    """What ``proof.py table`` prints, given more options."""
     monkeypatch.setattr(proof, "SPACES", (("blockqnn", (0,)),))
-    monkeypatch.setattr(sys, "argv", ["proof.py", "table", "--data", str(tmp_path), "--work", str(tmp_path)])
-    proof.main()
-    measured = json.loads(capsys.readouterr().out)
+
+    def printed(*options):
+        words = ["proof.py", "table", "--data", str(tmp_path), "--work", str(tmp_path), *options]
+        monkeypatch.setattr(sys, "argv", words)
+        proof.main()
+        return json.loads(capsys.readouterr().out)
+
+    return printed
+
+
+@pytest.fixture
+def whole(proof, tmp_path):
+    """The comparison that `table` shows."""
+    return proof.Proof(tmp_path.resolve(), tmp_path.resolve(), 8.0, 30, 12, quiet())
+
+
+def test_the_table_says_what_is_done(proof, whole, table):
+    """Blocks of accuracy 50, 60, 70, 80 after a short training, 51, 53, 52, 54 after a full one: Spearman 0.8."""
+    guided, random = whole.searches("blockqnn", 0)
+    assert table() == {"search": []}
+    searched(guided, [50.0, 90.0])
+    searched(random, [50.0, 60.0, 70.0, 80.0])
+    assert table()["rank"] == {"blocks": 0, "test_accuracy": []}
+    for run, accuracy in zip(proof.rank_runs(whole), [51.0, 53.0, 52.0, 54.0], strict=True):
+        trained(run, accuracy)
+    for run, accuracy in zip(proof.top_runs(whole)[:2], [80.0, 84.0], strict=True):  # two were found
+        trained(run, accuracy)
+    measured = table()
     (row,) = measured["search"]
     assert row["guided"] == {
         "seconds": 481.0,
@@ -172,20 +195,51 @@ def test_the_table_says_what_is_done(proof, tmp_path, monkeypatch, capsys):
     }
     assert row["random"]["candidates"] == 4
     assert "test_accuracy" not in row["random"]
-    assert measured["top"]["found"]["mean"] == 82.0
-    assert measured["top"]["found"]["standard_error"] == pytest.approx(2 / 3**0.5)
-    assert measured["top"]["random"]["values"] == []
+    assert measured["top"]["found"] == {"values": [80.0, 84.0], "mean": 82.0, "standard_error": 2.0, "flops": [100] * 2}
+    assert measured["top"]["random"]["mean"] is None
     assert measured["rank"]["blocks"] == 4
     assert measured["rank"]["accuracy"]["spearman"] == 0.8
     assert measured["rank"]["flops"]["spearman"] == 0.8
-    assert measured["transfer"]["block, found"]["mean"] is None
 
 
-def test_searches_that_are_not_done_are_an_error_of_one_line(proof, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["proof.py", "rank", "--data", str(tmp_path), "--work", str(tmp_path)])
+def test_the_table_does_not_mix_what_was_done_with_other_options(proof, whole, table):
+    for run in whole.searches("blockqnn", 0):
+        searched(run, [50.0, 60.0])
+    trained(proof.top_runs(whole)[0], 80.0)
+    assert table()["top"]["found"]["values"] == [80.0]
+    assert table("--epochs", "60")["top"]["found"]["values"] == []
+    assert table("--minutes", "9") == {"search": []}
+
+
+def test_a_search_that_found_nothing_is_said(whole, table, capsys):
+    guided, random = whole.searches("blockqnn", 0)
+    searched(guided, [50.0])
+    searched(random, [])
+    with pytest.raises(SystemExit, match="2"):
+        table()
+    assert capsys.readouterr().err.startswith("Error: Expected a candidate that succeeded in ")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("rank", "Expected a search that was brought to its end (part search). Received: "),
+        ("search", "Expected Fashion-MNIST in the layout of keras.datasets. Received: "),
+    ],
+)
+def test_what_is_missing_is_an_error_of_one_line(proof, tmp_path, monkeypatch, capsys, part, message):
+    monkeypatch.setattr(sys, "argv", ["proof.py", part, "--data", str(tmp_path), "--work", str(tmp_path)])
     with pytest.raises(SystemExit, match="2"):
         proof.main()
-    assert capsys.readouterr().err.startswith("Error: Expected a folder with a search in it (journal.sqlite).")
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_two_do_not_work_in_one_folder(table, tmp_path, capsys):
+    with FileLock(tmp_path / ".lock"), pytest.raises(SystemExit, match="2"):
+        table()
+    assert "Expected a work folder that no other run is using. Received: " in capsys.readouterr().err
 
 
 def test_cells_are_searched_on_the_same_images_with_a_quarter_of_the_pixels(proof, tmp_path):
@@ -193,8 +247,10 @@ def test_cells_are_searched_on_the_same_images_with_a_quarter_of_the_pixels(proo
     labels = np.array([3, 7])
     arrays = {"x_train": images, "y_train": labels, "x_test": images[:1], "y_test": labels[:1]}
     np.savez(tmp_path / "fashion_mnist.npz", **{name: array.astype(np.uint8) for name, array in arrays.items()})
-    plan_ = proof.Proof(tmp_path, tmp_path / "work", 1, 1, 1, quiet())
-    cells, blocks = (plan_.searches(where, 0)[0].arguments for where in ("nasnet", "blockqnn"))
+    (tmp_path / "work").mkdir()
+    comparison = proof.Proof(tmp_path, tmp_path / "work", 1, 1, 1, quiet())
+    comparison.halve()
+    cells, blocks = (comparison.searches(where, 0)[0].arguments for where in ("nasnet", "blockqnn"))
     assert str(tmp_path / "work" / "fashion_14.npz") in cells[cells.index("--dataset") + 1]
     assert str(tmp_path / "fashion_mnist.npz") in blocks[blocks.index("--dataset") + 1]
     with np.load(tmp_path / "work" / "fashion_14.npz", allow_pickle=False) as archive:

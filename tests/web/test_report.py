@@ -147,6 +147,10 @@ def test_the_drawing_of_a_candidate_is_opened_from_the_table_and_left_by_escape(
     assert page.locator("dialog .node rect").first.evaluate("box => getComputedStyle(box).fill") == "rgb(51, 65, 85)"
     page.keyboard.press("ArrowRight")
     page.get_by_role("heading", name="Trial 18", exact=True).wait_for()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("heading", name="Trial 19", exact=True).wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("heading", name="Trial 18", exact=True).wait_for()
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
     page.locator("#trial-3 button").focus()

@@ -47,9 +47,9 @@ def watch(
         running = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
         )
-        if core is not None and sys.platform == "linux":
-            os.sched_setaffinity(running.pid, {core})  # before it has counted the cores that are its own
         try:
+            if core is not None and sys.platform == "linux":
+                os.sched_setaffinity(running.pid, {core})  # before it has counted the cores that are its own
             while running.poll() is None and time.monotonic() < deadline and not (stop and stop.is_set()):
                 peak = max(peak, resident(running.pid))
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -176,12 +176,16 @@ class Recorder:
             self._file.flush()
 
     def _end_in_time(self) -> None:
+        parent = os.getppid()
         while True:
             time.sleep(min(max(self.left, 0.05), 1.0))
             with self._lock:
                 if self.left <= 0:
                     self._write("ended", why="limit")
                     os._exit(0)
+                if os.getppid() != parent:  # who watched it has died, and would not end it
+                    self._write("ended", why="orphan")
+                    os._exit(1)
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -55,7 +55,9 @@ class ProxyEngine(Protocol):
         ...
 
     def observe(self, order: np.ndarray) -> None:
-        """Give batch normalisation the statistics of some batches, not augmented; no weight and no moment changes.
+        """Give batch normalisation the statistics of some batches, not augmented, with no dropout.
+
+        No weight and no moment changes.
 
         Means are the means of the batches' means; variances the means of their variances plus the variance of their
         means.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -67,17 +68,25 @@ class KerasFitEngine:
         """See `ProxyEngine.observe`."""
         if not self._norms:
             return
-        variables = self.model.optimizer.variables
-        kept = [np.array(variable.numpy()) for variable in variables]
-        self._forget()  # with moments, a rate of 0 would still move weights
         seen = []
-        for indices in order:
-            self.epoch(indices[None], np.zeros(1))  # by the step that is there
-            seen.append(np.split(self.statistics(), 2))
+        with self._without_dropout():
+            for indices in order:
+                self.model(self._data.images[indices], training=True)
+                seen.append(np.split(self.statistics(), 2))
         means, variances = map(np.stack, zip(*seen, strict=True))
         self._set_statistics(np.concatenate([means.mean(0), variances.mean(0) + means.var(0)]))
-        for variable, value in zip(variables, kept, strict=True):
-            variable.assign(value)
+
+    @contextmanager
+    def _without_dropout(self) -> Iterator[None]:
+        """For calls layer by layer; a step that has been traced keeps its rates."""
+        rates = [(layer, layer.rate) for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        for layer, _ in rates:
+            layer.rate = 0.0
+        try:
+            yield
+        finally:
+            for layer, rate in rates:
+                layer.rate = rate
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """See `ProxyEngine.logits`."""

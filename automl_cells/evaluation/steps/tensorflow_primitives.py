@@ -12,13 +12,9 @@ _MAP = (1, 2)  # the axes of height and width
 
 def conv(x: tf.Tensor, kernel: tf.Tensor, stride: tuple[int, int], padding: str, dilation: int) -> tf.Tensor:
     """See `Primitives`."""
-    return _RAW.Conv2D(
-        input=x,
-        filter=kernel,
-        strides=[1, *stride, 1],
-        padding=padding.upper(),
-        dilations=[1, dilation, dilation, 1],
-    )
+    if dilation > 1:  # without oneDNN TensorFlow has no gradient of it on CPUs: this makes batches of what is apart
+        return tf.nn.convolution(x, kernel, stride, padding.upper(), dilations=dilation)
+    return _RAW.Conv2D(input=x, filter=kernel, strides=[1, *stride, 1], padding=padding.upper())
 
 
 def depthwise_conv(x: tf.Tensor, kernel: tf.Tensor, stride: tuple[int, int]) -> tf.Tensor:

@@ -31,6 +31,7 @@ const fill = async (place) => {
   dialog.replaceChildren(
     page.make("div", { class: "top" }, page.make("h2", { id: "candidate-heading" }, `Trial ${page.trials[place]}`), close),
     facts, drawing, ...curveOf(curve), page.make("div", { class: "row" }, copy));
+  if (dialog.open) close.focus(); // what had the focus is gone, and keys would go elsewhere
 };
 
 page.open = async (place) => {
