@@ -137,7 +137,7 @@ def _run(run: Run, core: int | None, stop: threading.Event) -> None:
     run.folder.mkdir(parents=True)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "tools"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT)]),  # the package of this checkout
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
