@@ -80,7 +80,7 @@ def test_a_proxy_training_that_starts_anew_forgets_the_moments():
 
 def test_statistics_of_batch_normalisation_are_those_of_the_training_images():
     """`set_statistics` against the mean and variance of what the first such layer is given."""
-    from automl_cells.evaluation.proxy_training import _Run
+    from automl_cells.evaluation.proxy_training import _Run, _Shared
     from automl_cells.evaluation.steps import engine_class
     from automl_cells.evaluation.steps.network import Network, Variable
 
@@ -89,8 +89,9 @@ def test_statistics_of_batch_normalisation_are_those_of_the_training_images():
     images, labels = random.normal(2, 3, (48, 8, 8, 1)).astype(np.float32), random.integers(0, 10, 48)
     make, network = engine_class(BACKEND), Network(plan(BLOCK, FRAME))
     fresh = network.first_weights(0)
-    engine = make(network, make.hold(images, labels, 10, protocol), protocol, fresh)
-    run = _Run(engine, fresh, protocol, len(images), images, labels, 10.0, 0)
+    shared = _Shared(make.hold(images, labels, 10, protocol), len(images), images, labels)
+    engine = make(network, shared.held, protocol, fresh)
+    run = _Run(engine, fresh, protocol, shared, 10.0, 0)
     assert run.train() is None
     weights = engine.weights()
     run.set_statistics()
@@ -186,4 +187,5 @@ def test_a_chain_with_dropout_inside_is_trained_and_ensembled(tmp_path):
     train_top(run, 2, recipe("metaqnn_mnist", epochs=1))
     made = ensemble(run, 2)
     assert made.metrics["test_images"] == 450
-    assert np.asarray(made.model(np.zeros((1, 8, 8, 1), np.float32))).sum() == pytest.approx(1, abs=1e-5)
+    probabilities = keras.ops.convert_to_numpy(made.model(np.zeros((1, 8, 8, 1), np.float32)))
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)

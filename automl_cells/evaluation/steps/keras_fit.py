@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import keras
@@ -69,7 +69,7 @@ class KerasFitEngine:
         if not self._norms:
             return
         seen = []
-        with self._without_dropout():
+        with self._without_dropout(), _without_gradients():
             for indices in order:
                 self.model(self._data.images[indices], training=True)
                 seen.append(np.split(self.statistics(), 2))
@@ -121,6 +121,15 @@ class KerasFitEngine:
     def _forget(self) -> None:
         for variable in self.model.optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
+
+
+def _without_gradients() -> AbstractContextManager[Any]:
+    """For calls outside of `fit`, in which torch alone records what it would need for gradients."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 class Held(NamedTuple):
