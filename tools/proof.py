@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import proof_tables
 from filelock import FileLock, Timeout
-from proof_genotypes import MULTIPLIER, alike, found, frame_of, has_found
+from proof_genotypes import MULTIPLIER, alike, found, frame_of
 from proof_runs import Run, perform, search_run, train_run
 from rich.console import Console
 
@@ -217,15 +217,16 @@ DO = {
 
 def table(proof: Proof) -> dict[str, object]:
     """What is done so far; see `proof_tables`."""
-    result: dict[str, object] = {"search": []}
+    rows: list[dict[str, Any]] = []
+    result: dict[str, object] = {"search": rows}
     done = []
     for where, seeds in SPACES:
         for seed in seeds:
             pair = proof.searches(where, seed)
             if all(run.done for run in pair):
                 done.append(where)
-                trained = [winner(proof, where, seed, how) if has_found(run) else None for how, run in enumerate(pair)]
-                result["search"] += [proof_tables.searched(where, seed, pair, trained)]  # type: ignore[operator]
+                trained = [winner(proof, where, seed, how) for how in (0, 1)]
+                rows.append(proof_tables.searched(where, seed, pair, trained))
     if done.count("blockqnn") == len(dict(SPACES)["blockqnn"]):
         result["top"] = sides(top_runs(proof), "top-{}-")
         result["rank"] = proof_tables.ranked(rank_trials(proof), rank_runs(proof))

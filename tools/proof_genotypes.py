@@ -65,8 +65,3 @@ def frame_of(where: str) -> Template:
         return template("chain", kind="chain", input_shape=IMAGE, classes=10)
     kind = "block" if where == "blockqnn" else "cell"
     return template("cifar", kind=kind, repeats=1, filters=(8, 16, 32), input_shape=IMAGE, classes=10)
-
-
-def has_found(run: Run) -> bool:
-    """Whether a candidate of that search succeeded."""
-    return bool(best_trials(read_run(run.out)[1]))

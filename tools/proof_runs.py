@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from peers.process import on_core
 from rich.console import Console
 
 from automl_cells.errors import SearchError
@@ -143,13 +144,13 @@ def _one(run: Run, core: int) -> str | None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     start = time.monotonic()
     with log.open("w") as stream:
-        process = subprocess.Popen(
-            [*COMMAND, *run.arguments, "--out", str(run.out), *resume],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
-        os.sched_setaffinity(process.pid, {core})  # frameworks and workers count the cores that are theirs
+        with on_core(core):  # frameworks and workers count the cores that are theirs
+            process = subprocess.Popen(
+                [*COMMAND, *run.arguments, "--out", str(run.out), *resume],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
         status = process.wait()
     if status:
         return f"status {status}, see {log}"

@@ -26,7 +26,7 @@ def accuracies(runs: Sequence[Run]) -> dict[str, Any]:
     return measured | {"flops": [document["flops"] for document in documents]}
 
 
-def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run | None]) -> dict[str, Any]:
+def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run]) -> dict[str, Any]:
     """A guided search and a random one.
 
     Returns:
@@ -40,14 +40,11 @@ def searched(where: str, seed: int, pair: Sequence[Run], trained: Sequence[Run |
         row[side] = {
             "seconds": run.record()["seconds"],
             "candidates": sum(trial.finished for trial in trials),
+            "best_reward": best[0].reward,
+            "best_accuracy": best[0].metrics["accuracy"],
+            "mean_accuracy_of_ten_best": statistics.fmean(trial.metrics["accuracy"] for trial in best),
         }
-        if best:
-            row[side] |= {
-                "best_reward": best[0].reward,
-                "best_accuracy": best[0].metrics["accuracy"],
-                "mean_accuracy_of_ten_best": statistics.fmean(trial.metrics["accuracy"] for trial in best),
-            }
-        if training is not None and training.done:
+        if training.done:
             row[side]["test_accuracy"] = metrics(training.out)["test_accuracy"]
     return row
 

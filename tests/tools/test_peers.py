@@ -115,6 +115,24 @@ def job(tool, tmp_path):
     return recorder.Job("x", tmp_path / "data.npz", tmp_path, start, limit, 0)
 
 
+BEGUN = """
+import time
+from peers.recorder import Job, Recorder
+recorder = Recorder(Job.of_this_process(), (), {})
+"""
+
+
+def command_of(script, folder, limit, until):
+    """A system's process that runs `script`; ``recorder`` is there."""
+    words = ["x", folder / "data.npz", folder, time.monotonic(), limit, 0, until]
+    return [sys.executable, "-c", BEGUN + script, *map(str, words)]
+
+
+def run_to_its_end(command):
+    environment = {**os.environ, "PYTHONPATH": str(TOOLS)}
+    return subprocess.run(command, env=environment, timeout=50, check=False).returncode
+
+
 class TestRecorder:
     def recorded(self, tool, job):
         return [event for event in tool("peers.log").read_log(job.log) if event["event"] != "started"]
@@ -160,58 +178,33 @@ class TestRecorder:
         assert (started["versions"], started["settings"]) == ({"numpy": np.__version__}, {"epochs": 3})
 
     def test_a_process_ends_when_its_time_is_over(self, tool, tmp_path):
-        script = (
-            "import time\n"
-            "from peers.recorder import Job, Recorder\n"
-            "Recorder(Job.of_this_process(), (), {})\n"
-            "time.sleep(60)\n"
-        )
-        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 2, 0, "never"]
-        command = [sys.executable, "-c", script, *map(str, words)]
-        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=False)
+        status = run_to_its_end(command_of("time.sleep(60)", tmp_path, 2, "never"))
         last = tool("peers.log").read_log(tmp_path / "log.jsonl")[-1]
-        assert (done.returncode, last["event"], last["why"]) == (0, "ended", "limit")
+        assert (status, last["event"], last["why"]) == (0, "ended", "limit")
         assert last["seconds"] >= 2
 
     def test_a_process_ends_when_it_hands_over_what_was_asked_for(self, tool, tmp_path):
-        script = (
-            "import time\n"
-            "from peers.recorder import Job, Recorder\n"
-            "recorder = Recorder(Job.of_this_process(), (), {})\n"
-            "recorder.model(90, 7, lambda: 99.5, finished=False)\n"  # a checkpoint is not handed over
-            "recorder.model(91, 7, lambda: 98.9, finished=True)\n"
-            "recorder.model(92, 7, lambda: 99.0, finished=True)\n"
-            "recorder.model(93, 7, lambda: 100.0, finished=True)\n"
-        )
-        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 60, 0, 99.0]
-        command = [sys.executable, "-c", script, *map(str, words)]
-        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=False)
+        models = [(99.5, False), (98.9, True), (99.0, True), (100.0, True)]  # a checkpoint is not handed over
+        script = f"for place, (test, finished) in enumerate({models}): recorder.model(place, 7, lambda: test, finished)"
+        status = run_to_its_end(command_of(script, tmp_path, 60, 99.0))
         events = tool("peers.log").read_log(tmp_path / "log.jsonl")
-        assert done.returncode == 0
+        assert status == 0
         assert [event["test"] for event in events if event["event"] == "model"] == [99.5, 98.9, 99.0]
         assert (events[-1]["event"], events[-1]["why"]) == ("ended", "target")
 
     def test_a_process_ends_when_who_watches_it_has_died(self, tool, tmp_path):
-        script = (
-            "import time\n"
-            "from peers.recorder import Job, Recorder\n"
-            "Recorder(Job.of_this_process(), (), {})\n"
-            "time.sleep(60)\n"
-        )
-        words = ["x", tmp_path / "data.npz", tmp_path, time.monotonic(), 60, 0, "never"]
-        command = [sys.executable, "-c", script, *map(str, words)]
+        log = tmp_path / "log.jsonl"
         between = (
-            f"import pathlib, subprocess, time; subprocess.Popen({command!r})\n"
-            f"while not pathlib.Path({str(tmp_path / 'log.jsonl')!r}).exists(): time.sleep(0.05)\n"
+            f"import pathlib, subprocess, time\n"
+            f"subprocess.Popen({command_of('time.sleep(60)', tmp_path, 60, 'never')!r})\n"
+            f"while not pathlib.Path({str(log)!r}).exists(): time.sleep(0.05)\n"
             "time.sleep(1)\n"
         )
-        subprocess.run(
-            [sys.executable, "-c", between], env={**os.environ, "PYTHONPATH": str(TOOLS)}, timeout=50, check=True
-        )
+        assert run_to_its_end([sys.executable, "-c", between]) == 0
         deadline, read = time.monotonic() + 30, tool("peers.log").read_log
-        while read(tmp_path / "log.jsonl")[-1]["event"] != "ended" and time.monotonic() < deadline:
+        while read(log)[-1]["event"] != "ended" and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert read(tmp_path / "log.jsonl")[-1]["why"] == "orphan"
+        assert read(log)[-1]["why"] == "orphan"
 
     def test_peers_get_images_from_0_to_1_and_a_fifth_to_validate_on(self, tool, tmp_path):
         x = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,12 +44,11 @@ def watch(
     """
     deadline, peak = time.monotonic() + at_most, 0
     with output.open("wb") as file:
-        running = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
-        )
+        with on_core(core):
+            running = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
+            )
         try:
-            if core is not None and sys.platform == "linux":
-                os.sched_setaffinity(running.pid, {core})  # before it has counted the cores that are its own
             while running.poll() is None and time.monotonic() < deadline and not (stop and stop.is_set()):
                 peak = max(peak, resident(running.pid))
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -59,6 +58,20 @@ def watch(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)  # the group that it began, workers included
             running.wait()
+
+
+@contextlib.contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """What this thread starts in the body keeps to one core from the first moment; ``None``, or not Linux: all."""
+    if core is None or sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)  # of the thread, which a process that it starts inherits
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def resident(root: int) -> int:

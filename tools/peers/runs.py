@@ -105,13 +105,14 @@ def perform(runs: Sequence[Run], cores: Sequence[int] | None, console: Console) 
             console.print(f"{title}: at most {run.limit:g} s, log in {run.folder}", highlight=False, soft_wrap=True)
             try:
                 _run(run, core, stop)
+                if stop.is_set():
+                    return
+                test = run.row()["test_accuracy"]
             except SearchError as error:
                 failed.append(error)
                 return
-            if stop.is_set():
-                return
             ended.append(run)
-            test, rest = run.row()["test_accuracy"], len(left) - len(ended)
+            rest = len(left) - len(ended)
             reached = "no model" if test is None else f"{test:.2f} %"
             minutes = rest * run.limit / 60 / len(cores or (None,))
             line = f"{len(ended)}/{len(left)} {title}: {reached}, at most {minutes:.0f} minutes left"
