@@ -105,6 +105,7 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
     begun = time.monotonic()
     ended: list[str] = []
     failed: list[str] = []
+    lock = threading.Lock()
 
     def take(core: int) -> None:
         while not failed:
@@ -113,10 +114,11 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
             except queue.Empty:
                 return
             why = _one(run, core)
-            ended.append(run.out.name)
-            minutes = (time.monotonic() - begun) / 60
-            rest = minutes / len(ended) * (len(left) - len(ended))
-            console.print(f"{len(ended)}/{len(left)} {run.out.name}: {why or 'done'}, {rest:.0f} minutes left")
+            with lock:  # so that the lines come in the order of their numbers
+                ended.append(run.out.name)
+                minutes = (time.monotonic() - begun) / 60
+                rest = minutes / len(ended) * (len(left) - len(ended))
+                console.print(f"{len(ended)}/{len(left)} {run.out.name}: {why or 'done'}, {rest:.0f} minutes left")
             if why:
                 failed.append(f"{run.out.name}: {why}")
 
