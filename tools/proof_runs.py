@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from peers.process import on_core
+from cores import hand_out, on_core
 from rich.console import Console
 
 from automl_cells.errors import SearchError
@@ -99,40 +98,18 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
     cores = sorted(os.sched_getaffinity(0))
     if together and len(left) > len(cores):
         raise SearchError(f"Expected a core for each of {len(left)} searches. Received: {len(cores)}")
-    waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
-    for run in left:
-        waiting.put(run)
     begun = time.monotonic()
-    ended: list[str] = []
-    failed: list[str] = []
-    lock = threading.Lock()
 
-    def take(core: int) -> None:
-        while not failed:
-            try:
-                run = waiting.get_nowait()
-            except queue.Empty:
-                return
-            why = _one(run, core)
-            with lock:  # so that the lines come in the order of their numbers
-                ended.append(run.out.name)
-                minutes = (time.monotonic() - begun) / 60
-                rest = minutes / len(ended) * (len(left) - len(ended))
-                console.print(f"{len(ended)}/{len(left)} {run.out.name}: {why or 'done'}, {rest:.0f} minutes left")
-            if why:
-                failed.append(f"{run.out.name}: {why}")
+    def say(run: Run, ended: int) -> None:
+        minutes = (time.monotonic() - begun) / 60
+        rest = minutes / ended * (len(left) - ended)
+        console.print(f"{ended}/{len(left)} {run.out.name}: done, {rest:.0f} minutes left")
 
-    threads = [threading.Thread(target=take, args=(core,)) for core in cores[: len(left)]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise SearchError(f"Expected all runs to succeed. Received: {failed[0]}")
+    hand_out(left, cores, _one, say, threading.Event())
 
 
-def _one(run: Run, core: int) -> str | None:
-    """Why it failed, if it did."""
+def _one(run: Run, core: int | None) -> None:
+    """Bring one to its end."""
     resume = []
     if run.out.exists():
         if run.resumable and not run.ended and run.begun and any(run.out.iterdir()):
@@ -155,10 +132,9 @@ def _one(run: Run, core: int) -> str | None:
             )
         status = process.wait()
     if status:
-        return f"status {status}, see {log}"
+        raise SearchError(f"Expected all runs to succeed. Received: {run.out.name}: status {status}, see {log}")
     seconds = round(time.monotonic() - start, 1)
     write_atomically(run.out / "done.json", json.dumps({"seconds": seconds, "arguments": run.arguments}) + "\n")
-    return None
 
 
 def metrics(folder: Path) -> dict[str, Any]:

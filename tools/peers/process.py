@@ -6,13 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from cores import on_core
 
 EVERY = 0.5  # seconds between two looks at the memory
 
@@ -58,20 +59,6 @@ def watch(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)  # the group that it began, workers included
             running.wait()
-
-
-@contextlib.contextmanager
-def on_core(core: int | None) -> Iterator[None]:
-    """What this thread starts in the body keeps to one core from the first moment; ``None``, or not Linux: all."""
-    if core is None or sys.platform != "linux":
-        yield
-        return
-    before = os.sched_getaffinity(0)  # of the thread, which a process that it starts inherits
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def resident(root: int) -> int:

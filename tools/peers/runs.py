@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import shutil
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cores import hand_out
 from rich.console import Console
 
 from automl_cells.errors import SearchError
@@ -88,48 +88,22 @@ def perform(runs: Sequence[Run], cores: Sequence[int] | None, console: Console) 
         SearchError: a system ended without a model; nothing more is begun then.
     """
     left = [run for run in runs if not run.result.is_file()]
-    waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
-    for run in left:
-        waiting.put(run)
-    ended: list[Run] = []
-    failed: list[SearchError] = []
+    at_once: Sequence[int | None] = cores or (None,)
     stop = threading.Event()
 
-    def take(core: int | None) -> None:
-        while not failed and not stop.is_set():
-            try:
-                run = waiting.get_nowait()
-            except queue.Empty:
-                return
-            title = f"{run.name}, seed {run.seed}"
-            console.print(f"{title}: at most {run.limit:g} s, log in {run.folder}", highlight=False, soft_wrap=True)
-            try:
-                _run(run, core, stop)
-                if stop.is_set():
-                    return
-                test = run.row()["test_accuracy"]
-            except SearchError as error:
-                failed.append(error)
-                return
-            ended.append(run)
-            rest = len(left) - len(ended)
-            reached = "no model" if test is None else f"{test:.2f} %"
-            minutes = rest * run.limit / 60 / len(cores or (None,))
-            line = f"{len(ended)}/{len(left)} {title}: {reached}, at most {minutes:.0f} minutes left"
-            console.print(line, highlight=False)
+    def one(run: Run, core: int | None) -> None:
+        title = f"{run.name}, seed {run.seed}"
+        console.print(f"{title}: at most {run.limit:g} s, log in {run.folder}", highlight=False, soft_wrap=True)
+        _run(run, core, stop)
 
-    threads = [threading.Thread(target=take, args=(core,)) for core in (cores or (None,))]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    finally:  # Ctrl-C, which reaches only this thread
-        stop.set()
-        for thread in threads:
-            thread.join()
-    if failed:
-        raise failed[0]
+    def say(run: Run, ended: int) -> None:
+        test = run.row()["test_accuracy"]
+        reached = "no model" if test is None else f"{test:.2f} %"
+        minutes = (len(left) - ended) * run.limit / 60 / len(at_once)
+        line = f"{ended}/{len(left)} {run.name}, seed {run.seed}: {reached}, at most {minutes:.0f} minutes left"
+        console.print(line, highlight=False)
+
+    hand_out(left, at_once, one, say, stop)
 
 
 def _run(run: Run, core: int | None, stop: threading.Event) -> None:

@@ -1,17 +1,15 @@
-"""The comparison with other systems: how logs are read and kept, and one quick run of our own; no peer is needed."""
+"""The comparison with other systems: what is run and kept, its headline and table, our own path; no peer is needed."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -21,248 +19,13 @@ from filelock import FileLock
 from rich.console import Console
 
 from automl_cells.errors import SearchError
-
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-@pytest.fixture(scope="module")
-def tool():
-    """Imports a module of the tools' folder, as the scripts in it do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TOOLS))
-        yield importlib.import_module
+from tests.tools.conftest import TOOLS
+from tests.tools.peers.logs import LOG, written
 
 
 @pytest.fixture(scope="module")
 def peers(tool):
     return tool("benchmark_peers")
-
-
-def model(seconds, test, finished, candidate=1, **more):
-    return {
-        "event": "model",
-        "seconds": seconds,
-        "candidate": candidate,
-        "validation": test - 1,
-        "test": test,
-        "parameters": 1000,
-        "finished": finished,
-    } | more
-
-
-LOG = [
-    {"event": "started", "seconds": 1.0, "system": "x", "versions": {"keras": "3"}, "settings": {"epochs": 5}},
-    {"event": "candidate", "seconds": 2.0, "candidate": 1},
-    model(10.0, 99.2, False),
-    model(20.0, 98.0, False),  # better by validation than the one before: what counts is what is handed over
-    model(21.0, 98.0, True),
-    {"event": "candidate", "seconds": 22.0, "candidate": 2},
-    model(30.0, 99.0, False, 2, parameters=2000),
-    model(35.0, 99.0, True, 2, parameters=2000),
-    {"event": "ended", "seconds": 60.0, "why": "limit"},
-]
-
-
-def written(path, events, end=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(event) + "\n" for event in events) + end)
-    return path
-
-
-class TestLog:
-    def test_what_was_written_is_read(self, tool, tmp_path):
-        assert tool("peers.log").read_log(written(tmp_path / "log", LOG)) == LOG
-
-    def test_a_line_cut_off_at_the_end_is_left_out(self, tool, tmp_path):
-        assert tool("peers.log").read_log(written(tmp_path / "log", LOG, '{"event": "mod')) == LOG
-
-    @pytest.mark.parametrize("line", ["nonsense", "[]", '{"event": "model"}', '{"event": "model", "seconds": null}'])
-    def test_a_damaged_line_is_refused(self, tool, tmp_path, line):
-        with pytest.raises(SearchError, match=r"^Expected an event a line in .*Received: "):
-            tool("peers.log").read_log(written(tmp_path / "log", LOG, line + "\n"))
-
-    def test_a_missing_log_is_refused(self, tool, tmp_path):
-        with pytest.raises(SearchError, match=r"^Expected the log of a system\. Received: .*nothing$"):
-            tool("peers.log").read_log(tmp_path / "nothing")
-
-    @pytest.mark.parametrize(
-        ("target", "handed_over", "any_checkpoint"), [(99, 35.0, 10.0), (98, 21.0, 10.0), (99.3, None, None)]
-    )
-    def test_seconds_until_an_accuracy(self, tool, target, handed_over, any_checkpoint):
-        until = tool("peers.log").seconds_until
-        assert until(LOG, target, finished=True) == handed_over
-        assert until(LOG, target, finished=False) == any_checkpoint
-
-    def test_the_row_is_that_of_the_model_chosen_by_validation(self, tool):
-        row = tool("peers.log").summary(LOG, 99)
-        assert (row["test_accuracy"], row["parameters"], row["candidates"], row["seconds"]) == (99.0, 2000, 2, 60.0)
-        assert row["checkpoint"] is False
-        assert (row["versions"], row["settings"]) == ({"keras": "3"}, {"epochs": 5})
-
-    def test_a_checkpoint_stands_where_nothing_is_finished(self, tool):
-        row = tool("peers.log").summary(LOG[:4], 99)
-        assert (row["test_accuracy"], row["checkpoint"], row["seconds_to_target"]) == (98.0, True, None)
-
-    def test_an_empty_log_has_a_row_too(self, tool):
-        row = tool("peers.log").summary([], 99)
-        assert (row["test_accuracy"], row["candidates"], row["checkpoint"]) == (None, 0, False)
-
-
-@pytest.fixture
-def job(tool, tmp_path):
-    recorder = tool("peers.recorder")
-    start, limit = time.monotonic() - 5, 1e9  # at its end the process is ended
-    return recorder.Job("x", tmp_path / "data.npz", tmp_path, start, limit, 0)
-
-
-BEGUN = """
-import time
-from peers.recorder import Job, Recorder
-recorder = Recorder(Job.of_this_process(), (), {})
-"""
-
-
-def command_of(script, folder, limit, until):
-    """A system's process that runs `script`; ``recorder`` is there."""
-    words = ["x", folder / "data.npz", folder, time.monotonic(), limit, 0, until]
-    return [sys.executable, "-c", BEGUN + script, *map(str, words)]
-
-
-def run_to_its_end(command):
-    environment = {**os.environ, "PYTHONPATH": str(TOOLS)}
-    return subprocess.run(command, env=environment, timeout=50, check=False).returncode
-
-
-class TestRecorder:
-    def recorded(self, tool, job):
-        return [event for event in tool("peers.log").read_log(job.log) if event["event"] != "started"]
-
-    def test_only_improvements_are_logged(self, tool, job):
-        recorder = tool("peers.recorder").Recorder(job, ("numpy",), {})
-        recorder.candidate()
-        for validation in (90, 90, 80, 95):
-            recorder.model(validation, 7, lambda: 50.0, finished=False)
-        recorder.model(95, 7, lambda: 50.0, finished=True)  # the same, handed over now
-        recorder.model(95, 7, lambda: 50.0, finished=True)
-        recorder.end("done")
-        events = self.recorded(tool, job)
-        assert [event["event"] for event in events] == ["candidate", *["model"] * 3, "ended"]
-        assert [(event["validation"], event["finished"]) for event in events[1:4]] == [
-            (90, False),
-            (95, False),
-            (95, True),
-        ]
-
-    def test_a_score_other_than_the_accuracy_selects(self, tool, job):
-        recorder = tool("peers.recorder").Recorder(job, (), {})
-        recorder.model(90, 7, lambda: 50.0, finished=True, score=(-0.5,))
-        recorder.model(95, 7, lambda: 50.0, finished=True, score=(-0.6,))
-        assert [event["validation"] for event in self.recorded(tool, job)] == [90]
-
-    def test_looking_at_the_test_images_costs_no_time(self, tool, job):
-        recorder = tool("peers.recorder").Recorder(job, (), {})
-        before = recorder.seconds
-
-        def slow():
-            time.sleep(0.5)
-            return 50.0
-
-        since = time.monotonic()
-        recorder.model(90, 7, slow, finished=True)
-        assert time.monotonic() - since >= 0.5
-        assert 5 <= before <= recorder.seconds < before + 0.4
-
-    def test_versions_are_noted(self, tool, job):
-        tool("peers.recorder").Recorder(job, ("numpy",), {"epochs": 3})
-        (started,) = tool("peers.log").read_log(job.log)
-        assert (started["versions"], started["settings"]) == ({"numpy": np.__version__}, {"epochs": 3})
-
-    def test_a_process_ends_when_its_time_is_over(self, tool, tmp_path):
-        status = run_to_its_end(command_of("time.sleep(60)", tmp_path, 2, "never"))
-        last = tool("peers.log").read_log(tmp_path / "log.jsonl")[-1]
-        assert (status, last["event"], last["why"]) == (0, "ended", "limit")
-        assert last["seconds"] >= 2
-
-    def test_a_process_ends_when_it_hands_over_what_was_asked_for(self, tool, tmp_path):
-        models = [(99.5, False), (98.9, True), (99.0, True), (100.0, True)]  # a checkpoint is not handed over
-        script = f"for place, (test, finished) in enumerate({models}): recorder.model(place, 7, lambda: test, finished)"
-        status = run_to_its_end(command_of(script, tmp_path, 60, 99.0))
-        events = tool("peers.log").read_log(tmp_path / "log.jsonl")
-        assert status == 0
-        assert [event["test"] for event in events if event["event"] == "model"] == [99.5, 98.9, 99.0]
-        assert (events[-1]["event"], events[-1]["why"]) == ("ended", "target")
-
-    def test_a_process_ends_when_who_watches_it_has_died(self, tool, tmp_path):
-        log = tmp_path / "log.jsonl"
-        between = (
-            f"import pathlib, subprocess, time\n"
-            f"subprocess.Popen({command_of('time.sleep(60)', tmp_path, 60, 'never')!r})\n"
-            f"while not pathlib.Path({str(log)!r}).exists(): time.sleep(0.05)\n"
-            "time.sleep(1)\n"
-        )
-        assert run_to_its_end([sys.executable, "-c", between]) == 0
-        deadline, read = time.monotonic() + 30, tool("peers.log").read_log
-        while read(log)[-1]["event"] != "ended" and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert read(log)[-1]["why"] == "orphan"
-
-    def test_peers_get_images_from_0_to_1_and_a_fifth_to_validate_on(self, tool, tmp_path):
-        x = np.arange(10 * 4, dtype=np.uint8).reshape(10, 2, 2, 1)
-        np.savez(tmp_path / "d.npz", x_train=x, y_train=np.arange(10), x_test=x[:3], y_test=np.arange(3))
-        data = tool("peers.recorder").images(tmp_path / "d.npz")
-        assert (len(data.x_train), len(data.x_validation), len(data.x_test), data.classes) == (8, 2, 3, 8)
-        assert data.x_train.dtype == data.x_test.dtype == np.float32
-        assert data.x_validation.max() == 1.0
-        np.testing.assert_array_equal(data.y_validation, [8, 9])
-
-
-class TestProcess:
-    def test_memory_of_the_children_counts(self, tool, tmp_path):
-        child = "x = bytearray(150_000_000); import time; time.sleep(2)"
-        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60)
-        assert ended.status == 0
-        assert ended.peak_mb > 150
-
-    def test_what_takes_too_long_is_ended_with_its_children(self, tool, tmp_path):
-        child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(300)"
-        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 3)
-        assert ended.status is None
-        pid = int((tmp_path / "pid").read_text())
-        deadline = time.monotonic() + 20
-        while _alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert not _alive(pid)
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="cores are assigned on Linux")
-    def test_a_process_keeps_to_its_core(self, tool, tmp_path):
-        core = max(os.sched_getaffinity(0))
-        script = "import os, time; time.sleep(0.5); print(os.sched_getaffinity(0))"
-        tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60, core)
-        assert (tmp_path / "out").read_text() == f"{{{core}}}\n"
-
-    def test_it_is_ended_when_it_is_no_longer_wanted(self, tool, tmp_path):
-        stop = threading.Event()
-        threading.Timer(1.0, stop.set).start()
-        script = "import time; time.sleep(300)"
-        since = time.monotonic()
-        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60, stop=stop)
-        assert ended.status is None
-        assert time.monotonic() - since < 30
-
-    def test_a_status_is_handed_on(self, tool, tmp_path):
-        script = "print('why'); raise SystemExit(3)"
-        ended = tool("peers.process").watch([sys.executable, "-c", script], tmp_path / "out", os.environ, 60)
-        assert ended.status == 3
-        assert (tmp_path / "out").read_text() == "why\n"
-
-
-def _alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def arguments(peers, tmp_path, **changes):

@@ -1,0 +1,72 @@
+"""Jobs handed to cores from one queue."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def cores(tool):
+    return tool("cores")
+
+
+def nothing(job, ended):
+    pass
+
+
+def test_every_job_is_done_once_and_counted_in_order(cores):
+    done, said = [], []
+    jobs = list(range(50))
+    cores.hand_out(
+        jobs,
+        (3, 5),
+        lambda job, core: done.append((job, core)),
+        lambda job, ended: said.append((job, ended)),
+        threading.Event(),
+    )
+    assert sorted(job for job, _ in done) == jobs
+    assert {core for _, core in done} <= {3, 5}
+    assert [ended for _, ended in said] == list(range(1, 51))
+    assert sorted(job for job, _ in said) == jobs
+
+
+def test_as_many_at_once_as_cores(cores):
+    both = threading.Barrier(2, timeout=20)  # breaks where they are not there together
+    cores.hand_out("ab", (0, 1), lambda job, core: both.wait() and None, nothing, threading.Event())
+
+
+def test_after_a_failure_nothing_is_begun(cores):
+    begun = []
+
+    def fails(job, core):
+        begun.append(job)
+        raise ValueError(job)
+
+    with pytest.raises(ValueError, match=r"^first$"):
+        cores.hand_out(["first", "second"], (None,), fails, nothing, threading.Event())
+    assert begun == ["first"]
+
+
+def test_what_ended_after_the_stop_does_not_count(cores):
+    stop, said = threading.Event(), []
+    cores.hand_out(["first", "second"], (None,), lambda *_: stop.set(), lambda job, _: said.append(job), stop)
+    assert said == []
+
+
+def test_no_jobs_are_no_work(cores):
+    cores.hand_out([], (0, 1), nothing, nothing, threading.Event())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are assigned on Linux")
+def test_a_process_begins_on_its_core_and_the_thread_is_free_again(cores):
+    before = os.sched_getaffinity(0)
+    with cores.on_core(max(before)):
+        script = "import os; print(os.sched_getaffinity(0))"
+        said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said == f"{{{max(before)}}}\n"
+    assert os.sched_getaffinity(0) == before
