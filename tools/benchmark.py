@@ -31,10 +31,11 @@ import benchmark_overhead
 import benchmark_peers
 import benchmark_scaling
 import benchmark_tabular
+from option_checks import at_least, check_file
 from rich.console import Console
 
 from automl_cells.builder import Template, template
-from automl_cells.errors import AutoMLCellsError
+from automl_cells.errors import AutoMLCellsError, SearchError
 from automl_cells.evaluation import Evaluation, Limits, reward
 from automl_cells.evaluation.proxy_training import ProxyTraining
 from automl_cells.files import write_atomically
@@ -91,11 +92,21 @@ def _one_loop(name: str, trials: int, seed: int, frame: Template, limits: Limits
         return 1000 * (time.perf_counter() - start) / trials
 
 
-def in_its_own_process(script: str, *arguments: object) -> dict[str, Any]:
-    """What a script beside this one measures: the last line that it prints, JSON."""
-    command = [sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def in_its_own_process(script: str, options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """What a script beside this one measures, given the options with these names, numbers from 1.
+
+    Raises:
+        SearchError: a number below 1, or the script failed.
+    """
+    words = []
+    for name in names:
+        at_least(options, **{name: 1})
+        words += [f"--{name}", str(getattr(options, name))]
+    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SearchError(f"Expected {script} to end well. Received: exit status {done.returncode}, see above")
+    return json.loads(done.stdout.splitlines()[-1])  # the last line that it prints
 
 
 class Benchmark(NamedTuple):
@@ -119,21 +130,17 @@ def deploy_options(parser: argparse.ArgumentParser) -> None:
 
 BENCHMARKS = {
     "deploy": Benchmark(
-        lambda options: in_its_own_process(
-            "benchmark_deploy.py", "--rounds", options.rounds, "--exports", options.exports
-        ),
-        deploy_options,
+        lambda options: in_its_own_process("benchmark_deploy.py", options, "rounds", "exports"), deploy_options
     ),
     "loop": Benchmark(lambda options: loop()),
     "nasnet": Benchmark(
-        lambda options: in_its_own_process("benchmark_nasnet.py", "--rounds", options.rounds, "--batch", options.batch),
-        nasnet_options,
+        lambda options: in_its_own_process("benchmark_nasnet.py", options, "rounds", "batch"), nasnet_options
     ),
     "overhead": Benchmark(benchmark_overhead.run, benchmark_overhead.add_options),
     "scaling": Benchmark(benchmark_scaling.measure, benchmark_scaling.add_options),
     "search-peers": Benchmark(benchmark_peers.compare, benchmark_peers.add_options),
     "tabular": Benchmark(benchmark_tabular.compare, benchmark_tabular.add_options),
-    "train": Benchmark(lambda options: in_its_own_process("benchmark_train.py")),
+    "train": Benchmark(lambda options: in_its_own_process("benchmark_train.py", options)),
 }
 
 
@@ -147,6 +154,7 @@ def main() -> None:
         options.add_argument("--json", type=Path, help="write the result to this file too")
     arguments = parser.parse_args()
     try:
+        check_file(arguments.json)
         measured = BENCHMARKS[arguments.name].run(arguments)
     except AutoMLCellsError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -58,7 +58,8 @@ def measure(folder: Path, rounds: int, exports: int) -> dict[str, Any]:
     result: dict[str, Any] = {"rounds": rounds, "exports": exports}
     medians = {who: round(statistics.median(values), 2) for who, values in seconds.items()}
     ratios = [ours / keras for ours, keras in zip(seconds["ours"], seconds["keras"], strict=True)]
-    result["export_s"] = {**medians, "ratio": round(statistics.median(ratios), 3)}
+    result["ratio"] = round(statistics.median(ratios), 3)
+    result["export_s"] = {**medians, "ratio": result["ratio"]}
     print("loading …", file=sys.stderr)
     result["load_s"] = _in_its_own_process("load", folder / "load")
     result["import_s"] = imports()

@@ -12,13 +12,15 @@ in processes of one thread, as workers are. Three parts:
                 behind after so few steps, and what is measured is noise)
 ``memory``      resident memory of a process over 50 candidates
 
-``ratio`` is the larger of the two sizes' ratios of the first step, each of the sums over the blocks.
+Seconds are medians over the rounds. ``ratio`` is the larger of the two sizes' ratios of the first step, each of the
+sums over the blocks; without that part the one of the first part that was measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import statistics
@@ -35,19 +37,19 @@ PARTS = ("first_step", "evaluation", "memory")
 
 def compare(parts: tuple[str, ...], blocks: int, max_params: int, rounds: int, candidates: int) -> dict[str, Any]:
     """The chosen parts, each in a process of its own, each size of images too."""
-    result: dict[str, Any] = {"blocks": blocks, "max_params": max_params, "threads": 1}
+    result: dict[str, Any] = {"blocks": blocks, "max_params": max_params, "rounds": rounds, "threads": 1}
     same = ("--blocks", blocks, "--max-params", max_params)
     if "first_step" in parts:
-        result["rounds"] = rounds
         result["first_step"] = {
             size: _in_a_process("first_step", "--size", size, "--rounds", rounds, *same) for size in SIZES
         }
-        result["ratio"] = max(found["ratio"] for found in result["first_step"].values())
     if "evaluation" in parts:
-        result["evaluation"] = _in_a_process("evaluation", *same)
+        result["evaluation"] = _in_a_process("evaluation", "--rounds", rounds, *same)
     if "memory" in parts:
         result["memory"] = _in_a_process("memory", "--candidates", candidates, *same)
-    return result
+    first = next(part for part in PARTS if part in parts)
+    of_sizes = result[first].values() if first == "first_step" else [result[first]]
+    return {**result, "ratio": max(found["ratio"] for found in of_sizes)}
 
 
 def _in_a_process(part: str, *options: object) -> dict[str, Any]:
@@ -181,8 +183,8 @@ def _clean() -> None:
     gc.collect()
 
 
-def evaluation(blocks: int, max_params: int) -> dict[str, Any]:
-    """Seconds and accuracies of both sides, block after block."""
+def evaluation(blocks: int, max_params: int, rounds: int) -> dict[str, Any]:
+    """Both sides, block after block: medians of the seconds over the rounds, accuracies of the first round."""
     import keras
 
     from automl_cells.evaluation import proxy_protocol
@@ -212,16 +214,22 @@ def evaluation(blocks: int, max_params: int) -> dict[str, Any]:
     candidates = random_blocks(frame, blocks + 1, max_params)
     training.evaluate(candidates[-1], 0)
     _keras_first_step(candidates[-1], frame, x_train[:BATCH], y_train[:BATCH])
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
-    processor: dict[str, list[float]] = {side: [] for side in sides}
+    wall: dict[str, list[list[float]]] = {side: [[] for _ in range(blocks)] for side in sides}
+    cpu: dict[str, list[list[float]]] = {side: [[] for _ in range(blocks)] for side in sides}
     accuracies: dict[str, list[float]] = {side: [] for side in sides}
-    for seed, genotype in enumerate(candidates[:blocks]):
-        for side in sorted(sides, reverse=bool(seed % 2)):
+    for turn, (seed, genotype) in itertools.product(range(rounds), enumerate(candidates[:blocks])):
+        for side in sorted(sides, reverse=bool((turn + seed) % 2)):
             start, begun = time.perf_counter(), time.process_time()
-            accuracies[side].append(sides[side](genotype, seed))
-            seconds[side].append(time.perf_counter() - start)
-            processor[side].append(time.process_time() - begun)
+            accuracy = sides[side](genotype, seed)
+            wall[side][seed].append(time.perf_counter() - start)
+            cpu[side][seed].append(time.process_time() - begun)
+            if turn == 0:
+                accuracies[side].append(accuracy)
             _clean()
+    seconds, processor = (
+        {side: [statistics.median(times) for times in found] for side, found in measured.items()}
+        for measured in (wall, cpu)
+    )
     gaps = [one - other for one, other in zip(accuracies["ours"], accuracies["keras"], strict=True)]
     ratios = [one / other for one, other in zip(seconds["ours"], seconds["keras"], strict=True)]
     return {
@@ -256,7 +264,8 @@ def memory(candidates: int, max_params: int) -> dict[str, Any]:
         training.evaluate(genotype, seed)
         after.append(resident_bytes(os.getpid()) / 1024**2)
     early = after[min(5, candidates) - 1]
-    return {"candidates": candidates, "mb_after_5": early, "mb_at_the_end": after[-1], "ratio": after[-1] / early}
+    ratio = after[-1] / early if early else None  # nothing is known of memory but on Linux
+    return {"candidates": candidates, "mb_after_5": early, "mb_at_the_end": after[-1], "ratio": ratio}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -264,7 +273,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="which parts, with commas")
     parser.add_argument("--blocks", type=int, default=8, help="random blocks")
     parser.add_argument("--max-params", type=int, default=200_000, help="most parameters of a block's network")
-    parser.add_argument("--rounds", type=int, default=3, help="of the first step, each block once a round")
+    parser.add_argument("--rounds", type=int, default=3, help="of all that is timed, each block once a round")
     parser.add_argument("--candidates", type=int, default=50, help="of the part memory")
 
 
@@ -274,16 +283,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         SearchError: an option out of range.
     """
+    from option_checks import at_least
+
     from automl_cells.errors import SearchError
 
     parts = tuple(options.parts.split(","))
     if not set(parts) <= set(PARTS):
         raise SearchError(f"Expected parts among {list(PARTS)}. Received: {options.parts}")
-    least = {"blocks": 1, "rounds": 1, "candidates": 1, "max_params": 1000}
-    for name, value in least.items():
-        if getattr(options, name) < value:
-            given = getattr(options, name)
-            raise SearchError(f"Expected --{name.replace('_', '-')} from {value}. Received: {given}")
+    at_least(options, blocks=1, rounds=1, candidates=1, max_params=1000)
     return compare(parts, options.blocks, options.max_params, options.rounds, options.candidates)
 
 
@@ -297,7 +304,7 @@ def main() -> None:
     if options.part == "first_step":
         found = first_step(options.size, options.blocks, options.max_params, options.rounds)
     elif options.part == "evaluation":
-        found = evaluation(options.blocks, options.max_params)
+        found = evaluation(options.blocks, options.max_params, options.rounds)
     else:
         found = memory(options.candidates, options.max_params)
     print(json.dumps(found))

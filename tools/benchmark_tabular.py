@@ -21,10 +21,11 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from option_checks import at_least
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -75,11 +76,7 @@ def checked(arguments: argparse.Namespace) -> list[str]:
     Raises:
         AutoMLCellsError: an option that makes no benchmark.
     """
-    for name in ("queries", "seeds", "processes"):
-        if getattr(arguments, name) < 1:
-            raise SearchError(f"Expected --{name} from 1. Received: {getattr(arguments, name)}")
-    if arguments.first_seed < 0:
-        raise SearchError(f"Expected --first-seed from 0. Received: {arguments.first_seed}")
+    at_least(arguments, queries=1, seeds=1, processes=1, first_seed=0)
     names = list(dict.fromkeys(name.strip() for name in arguments.strategies.split(",")))
     for name in names:
         strategy(name, space("nasbench201"), arguments.queries)
@@ -208,14 +205,24 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
         for run in in_processes(arguments):
             runs.append(run)
             progress.advance(task)
+    figures = summary(runs)
     return {
         "table": arguments.table.name,
         "dataset": arguments.dataset,
         "queries": arguments.queries,
         "seeds": arguments.seeds,
         "first_seed": arguments.first_seed,
-        "strategies": summary(runs),
+        "ratio": headline(figures),
+        "strategies": figures,
     }
+
+
+def headline(figures: Mapping[str, Any]) -> float | None:
+    """Test error of the best strategy over that of random search; ``None`` unless that and another were compared."""
+    others = [own["mean"] for name, own in figures.items() if name != BASELINE]
+    if BASELINE not in figures or not others or figures[BASELINE]["mean"] == 100:
+        return None
+    return (100 - max(others)) / (100 - figures[BASELINE]["mean"])
 
 
 def main() -> None:

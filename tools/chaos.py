@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import chaos_search
 from benchmark_tabular import default_table
+from option_checks import at_least
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -224,9 +225,7 @@ def chaos(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         SearchError: an option that makes no test, or not Linux.
     """
-    for name in ("trials", "workers"):
-        if getattr(options, name) < 1:
-            raise SearchError(f"Expected --{name} from 1. Received: {getattr(options, name)}")
+    at_least(options, trials=1, workers=1)
     for name in ("driver_kills", "kills_per_second", "seed", "seconds"):
         if not 0 <= getattr(options, name) < math.inf:  # nor what is not a number
             raise SearchError(f"Expected --{name.replace('_', '-')} from 0. Received: {getattr(options, name)}")

@@ -13,6 +13,13 @@ from typing import TypeVar
 Job = TypeVar("Job")
 
 
+def available() -> list[int | None]:
+    """The cores that this process may use; nobody in particular of as many where the system assigns none."""
+    if sys.platform == "linux":
+        return sorted(os.sched_getaffinity(0))
+    return [None] * (os.cpu_count() or 1)
+
+
 @contextlib.contextmanager
 def on_core(core: int | None) -> Iterator[None]:
     """What this thread starts in the body keeps to one core from the first moment; ``None``, or not Linux: all."""

@@ -3,11 +3,13 @@
 search     a search by the predictor against random search, side by side, a core each, for the same time
 top        the five best that a search found against five random ones with as many multiply-adds, all fully trained
 rank       how the reward after a short training and the plain accuracy rank blocks by their accuracy after a full one
-transfer   a block and a cell found on small grey images, trained on Tiny ImageNet, against random ones
+transfer   blocks and a cell found on small grey images, and blocks found on CIFAR-10, trained on Tiny ImageNet, against
+           random ones with as many multiply-adds
 table      what is done so far, as tables
 
-DIR holds fashion_mnist.npz and, for transfer, tiny_imagenet.npz, in the layout of keras.datasets. What is done is kept
-in --work, so that an interrupted comparison goes on. No test image is looked at before the last accuracy of a training.
+DIR holds fashion_mnist.npz and, for transfer, cifar10.npz and tiny_imagenet.npz, in the layout of keras.datasets. What
+is done is kept in --work, so that an interrupted comparison goes on. No test image is looked at before the last
+accuracy of a training.
 """
 
 from __future__ import annotations
@@ -15,119 +17,31 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import proof_tables
 from filelock import FileLock, Timeout
-from proof_genotypes import MULTIPLIER, alike, found, frame_of
-from proof_runs import Run, perform, search_run, train_run
+from option_checks import at_least, check_file
+from proof_comparison import SPACES, TINY_FILTERS, Proof
+from proof_genotypes import alike, found, frame_of
+from proof_runs import Run, perform
 from rich.console import Console
 
 from automl_cells.builder import template
 from automl_cells.errors import AutoMLCellsError, SearchError
-from automl_cells.files import replacing, write_atomically
-from automl_cells.genotypes import Genotype, write
+from automl_cells.files import write_atomically
 from automl_cells.search import read_run
 from automl_cells.search.trials import Trial
 
 PARTS = ("search", "top", "rank", "transfer")
-GUIDED = "predictor_guided"
-SPACES = (("blockqnn", (0, 1, 2)), ("nasnet", (0,)), ("metaqnn", (0,)))
-FILTERS = {"blockqnn": ("--filters", "8,16,32"), "nasnet": ("--filters", "8,16,32"), "metaqnn": ()}  # of trainings
-SEARCH_OPTIONS = {
-    "blockqnn": ("--filters", "8,16,32", "--max-flops", "5000000"),
-    "nasnet": ("--filters", "4,8,16", "--protocol", "blockqnn", "--max-flops", "1000000"),
-    "metaqnn": ("--space-option", f"filter_multiplier={MULTIPLIER}", "--max-flops", "5000000"),
-}
-"""So that a candidate takes seconds of a core; of random blocks half have more than 70 million multiply-adds. Cells are
-of so many operations that they are searched on images of 14 x 14, with BlockQNN's 12 epochs instead of NASNet's 20."""
-LONGER = {"nasnet": 1.5}  # times as many minutes as the others
 FIRST = ("blockqnn", 0)  # the search whose best five are compared with five random ones
 TOP = 5
 BLOCKS = 30  # of the rank correlation
-RECIPE = ("--recipe", "fast_no_flip")
-TINY_FILTERS = {"block": (16, 32, 64, 128), "cell": (16, 32, 64)}
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What is compared, on which data, for how long."""
-
-    data: Path
-    work: Path
-    minutes: float
-    epochs: int
-    tiny_epochs: int
-    console: Console
-
-    @property
-    def fashion(self) -> str:
-        """4,000 images of clothes."""
-        return f"npz:{self.data / 'fashion_mnist.npz'}?train=4000&seed=0"
-
-    @property
-    def halved(self) -> Path:
-        """The same images with 14 x 14 pixels."""
-        return self.work / "fashion_14.npz"
-
-    def halve(self) -> None:
-        """Make them: means of four pixels.
-
-        Raises:
-            SearchError: no images of clothes.
-        """
-        if self.halved.is_file():
-            return
-        whole = self.data / "fashion_mnist.npz"
-        try:
-            with np.load(whole, allow_pickle=False) as archive:
-                arrays = dict(archive)
-            for name in ("x_train", "x_test"):
-                quarters = arrays[name].reshape(-1, 14, 2, 14, 2).mean((2, 4))
-                arrays[name] = quarters.round().astype(np.uint8)
-        except (OSError, ValueError, LookupError, zipfile.BadZipFile):
-            raise SearchError(f"Expected Fashion-MNIST in the layout of keras.datasets. Received: {whole}") from None
-        with replacing(self.halved) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    @property
-    def tiny(self) -> str:
-        """Tiny ImageNet, 200 classes of 80 images."""
-        return f"npz:{self.data / 'tiny_imagenet.npz'}"
-
-    def searches(self, where: str, seed: int) -> tuple[Run, Run]:
-        """The guided search and the random one, which run side by side."""
-        images = f"npz:{self.halved}?train=4000&seed=0" if where == "nasnet" else self.fashion
-        options = ("--dataset", images, *SEARCH_OPTIONS[where])
-        minutes = self.minutes * LONGER.get(where, 1)
-        guided, random = (search_run(self.work, where, how, seed, minutes, options) for how in (GUIDED, "random"))
-        return guided, random
-
-    def training(self, name: str, genotype: Genotype, where: str, seed: int) -> Run:
-        """A full training on the images of clothes; blocks and chains in a frame as large as the one of the search."""
-        size = () if where == "metaqnn" else ("--repeats", "1", *FILTERS[where])
-        options = ("--dataset", self.fashion, *RECIPE, "--epochs", str(self.epochs), *size)
-        return train_run(self.work, name, self._file(genotype), seed, options)
-
-    def tiny_training(self, name: str, genotype: Genotype, seed: int) -> Run:
-        """A training on Tiny ImageNet."""
-        filters = ",".join(map(str, TINY_FILTERS[genotype.kind]))
-        size = ("--template", "imagenet", "--repeats", "1", "--filters", filters)
-        options = ("--dataset", self.tiny, "--recipe", "fast", "--epochs", str(self.tiny_epochs), *size)
-        return train_run(self.work, name, self._file(genotype), seed, options)
-
-    def _file(self, genotype: Genotype) -> str:
-        path = self.work / "genotypes" / f"{genotype.hash.partition(':')[2][:16]}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(genotype, path)
-        return str(path)
 
 
 def do_search(proof: Proof) -> None:
@@ -189,29 +103,42 @@ def rank_runs(proof: Proof) -> list[Run]:
     ]
 
 
-def transfer_runs(proof: Proof) -> list[Run]:
-    """Found on clothes and random: blocks of three searches, the cell of one with three seeds of the training."""
-    blocks = [found(proof.searches("blockqnn", seed)[0])[0] for seed in dict(SPACES)["blockqnn"]]
-    cells = found(proof.searches("nasnet", 0)[0]) * len(blocks)
+def transferred(proof: Proof) -> dict[str, list[Run]]:
+    """The searches whose best are transferred: blocks of three, the cell of one with three seeds of its training."""
+    seeds = dict(SPACES)["blockqnn"]
+    return {
+        "block": [proof.searches("blockqnn", seed)[0] for seed in seeds],
+        "cell": [proof.searches("nasnet", 0)[0]] * len(seeds),
+        "colour": [proof.colour_search(seed) for seed in seeds],
+    }
+
+
+def transfer_runs(proof: Proof, name: str) -> list[Run]:
+    """What was found by these searches on Tiny ImageNet, and random ones."""
+    best = [genotype for search in transferred(proof)[name] for genotype in found(search)]
+    kind, draw = best[0].kind, 200 if name == "colour" else 100  # draws others, so that no random one serves twice
+    size = {"filters": TINY_FILTERS[kind], "input_shape": (64, 64, 3), "classes": 200}
+    frame = template("imagenet", kind=kind, repeats=1, **size)
     runs = []
-    for where, kind, best in (("blockqnn", "block", blocks), ("nasnet", "cell", cells)):
-        frame = template(
-            "imagenet", kind=kind, repeats=1, filters=TINY_FILTERS[kind], input_shape=(64, 64, 3), classes=200
-        )
-        for seed, genotype in enumerate(best):
-            (other,) = alike(where, [genotype], frame, 100 + seed)
-            runs += [
-                proof.tiny_training(f"tiny-{kind}-found-{seed}", genotype, seed),
-                proof.tiny_training(f"tiny-{kind}-random-{seed}", other, seed),
-            ]
+    for seed, genotype in enumerate(best):
+        (other,) = alike({"block": "blockqnn", "cell": "nasnet"}[kind], [genotype], frame, draw + seed)
+        for side, one in (("found", genotype), ("random", other)):
+            runs.append(proof.tiny_training(f"tiny-{name}-{side}-{seed}", one, seed))
     return runs
+
+
+def do_transfer(proof: Proof) -> None:
+    """Three more searches, on images in colour; then Tiny ImageNet."""
+    known = [run for name in ("block", "cell") for run in transfer_runs(proof, name)]  # refused where not searched yet
+    perform(transferred(proof)["colour"], proof.console)
+    perform([*known, *transfer_runs(proof, "colour")], proof.console)
 
 
 DO = {
     "search": do_search,
     "top": do_top,
     "rank": lambda proof: perform(rank_runs(proof), proof.console),
-    "transfer": lambda proof: perform(transfer_runs(proof), proof.console),
+    "transfer": do_transfer,
 }
 
 
@@ -230,9 +157,11 @@ def table(proof: Proof) -> dict[str, object]:
     if done.count("blockqnn") == len(dict(SPACES)["blockqnn"]):
         result["top"] = sides(top_runs(proof), "top-{}-")
         result["rank"] = proof_tables.ranked(rank_trials(proof), rank_runs(proof))
-        if "nasnet" in done:
-            runs = transfer_runs(proof)
-            result["transfer"] = {kind: sides(runs, f"tiny-{kind}-{{}}-") for kind in ("block", "cell")}
+    result["transfer"] = {
+        name: sides(transfer_runs(proof, name), f"tiny-{name}-{{}}-")
+        for name, searches in transferred(proof).items()
+        if all(search.done for search in searches)
+    }
     return result
 
 
@@ -282,6 +211,10 @@ def main() -> None:
         Console(highlight=False),
     )
     try:
+        at_least(options, epochs=1, tiny_epochs=1)
+        if not 0 < options.minutes < math.inf:
+            raise SearchError(f"Expected --minutes above 0. Received: {options.minutes:g}")
+        check_file(options.json)
         with working(proof.work):
             for part in options.parts:
                 if part != "table":

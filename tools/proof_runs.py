@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cores import hand_out, on_core
+from cores import available, hand_out, on_core
 from rich.console import Console
 
 from automl_cells.errors import SearchError
@@ -95,7 +95,7 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
     left = [run for run in runs if not run.done]
     if together and left:
         left = list(runs)
-    cores = sorted(os.sched_getaffinity(0))
+    cores = available()
     if together and len(left) > len(cores):
         raise SearchError(f"Expected a core for each of {len(left)} searches. Received: {len(cores)}")
     begun = time.monotonic()

@@ -14,15 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from option_checks import at_least, check_file
 from rich.console import Console
 
 from automl_cells import finetune
 from automl_cells.cli.quiet import import_framework
 from automl_cells.datasets import Dataset, balanced_subset, from_arrays, load
+from automl_cells.errors import AutoMLCellsError, DataError
 from automl_cells.files import write_atomically
 from automl_cells.training import recipe
 
@@ -62,7 +65,9 @@ def compare(pair: str, folder: Path, work: Path, images: int, seeds: int, consol
 
 def _load(folder: Path, name: str) -> Dataset:
     """``NAME``, or ``NAME/K/S``: its first K classes only, images shrunk S times by averaging."""
-    name, *parts = name.split("/")
+    given, (name, *parts) = name, name.split("/")
+    if not name or len(parts) not in (0, 2) or not all(part.isdecimal() and int(part) for part in parts):
+        raise DataError(f"Expected ENTRY:DATASET, DATASET as NAME or NAME/CLASSES/SHRINK. Received: {given!r}")
     data = load(f"npz:{folder / name}.npz")
     if not parts:
         return data
@@ -109,12 +114,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
-    import_framework()
     console = Console(stderr=True, soft_wrap=True)
     rows = []
-    for pair in arguments.pairs:
-        rows.append(compare(pair, arguments.data, arguments.work, arguments.images, arguments.seeds, console))
-        print(table(rows[-1:]) if len(rows) == 1 else table(rows[-1:]).splitlines()[-1], flush=True)
+    try:
+        at_least(arguments, images=1, seeds=1)
+        check_file(arguments.json)
+        import_framework()
+        for pair in arguments.pairs:
+            rows.append(compare(pair, arguments.data, arguments.work, arguments.images, arguments.seeds, console))
+            print(table(rows[-1:]) if len(rows) == 1 else table(rows[-1:]).splitlines()[-1], flush=True)
+    except AutoMLCellsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
     if arguments.json:
         write_atomically(arguments.json, json.dumps(rows, indent=1) + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 def say(text: str = "") -> None:
     """Print one line of result."""
     print(text, flush=True)
+
+
+def command_line(*words: object) -> str:
+    """An ``automl-cells`` command as it is typed, quoted where a shell needs it."""
+    return shlex.join(("automl-cells", *map(str, words)))
 
 
 def printable(text: str) -> str:

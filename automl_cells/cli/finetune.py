@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import error_console, say
+from automl_cells.cli.console import command_line, error_console, say
 from automl_cells.cli.entries import shelf_of
 from automl_cells.cli.quiet import import_framework
 from automl_cells.cli.train import Changes, RecipeWord, Replicas
@@ -92,4 +92,4 @@ def finetune(
         f"{metrics['training_images']} images trained on, {metrics['epochs']} epochs in {metrics['seconds']:.0f} s."
     )
     say(f"  entry     {result.entry}")
-    say(f"Next: automl-cells zoo publish {out} --to STORE")
+    say(f"Next: {command_line('zoo', 'publish', out, '--to', 'STORE')}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import error_console, say
+from automl_cells.cli.console import command_line, error_console, say
 from automl_cells.errors import AutoMLCellsError
 
 if TYPE_CHECKING:
@@ -237,7 +237,8 @@ def search(
     )
     say(f"  genotype  {out / 'best.json'}")
     say(f"  curve     {out / 'search_curve.svg'}")
-    say(f"Next: automl-cells report {out} --open · automl-cells trials {out} · automl-cells show {out / 'best.json'}")
+    following = (("report", out, "--open"), ("trials", out), ("show", out / "best.json"))
+    say(f"Next: {' · '.join(command_line(*words) for words in following)}")
 
 
 def _say_what_was_learnt(done: list[Trial]) -> None:

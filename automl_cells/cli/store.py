@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automl_cells.cli.console import error_console, say
+from automl_cells.cli.console import command_line, error_console, say
 from automl_cells.cli.export import ImagesOption, images_of, watching
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
@@ -78,9 +78,9 @@ def publish(
     else:
         say(f"Published before, byte for byte, as {publication.address}: {publication.place}")
     if isinstance(shelf, RemoteShelf):
-        say(f"Next: automl-cells zoo pull {publication.address} --from {to}")
+        say(f"Next: {command_line('zoo', 'pull', publication.address, '--from', to)}")
     else:
-        say(f"Next: automl-cells zoo build {publication.address} --shelf {to}")
+        say(f"Next: {command_line('zoo', 'build', publication.address, '--shelf', to)}")
 
 
 def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | None) -> None:
@@ -127,7 +127,7 @@ def pull(
     with _shown(entry) as progress:
         found = pull_entry(entry, source, to, derived, progress)
     say(f"{found.address}: {found.folder}")
-    say(f"Next: automl-cells zoo show {found.address} --shelf {source if to is None else to}")
+    say(f"Next: {command_line('zoo', 'show', found.address, '--shelf', source if to is None else to)}")
 
 
 @contextmanager

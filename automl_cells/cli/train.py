@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from automl_cells.cli import options
-from automl_cells.cli.console import error_console, say, table
+from automl_cells.cli.console import command_line, error_console, say, table
 from automl_cells.cli.quiet import import_framework
 
 RecipeWord = Annotated[
@@ -97,9 +97,15 @@ def train(
         error_console().print(f"Stopped. What is done is kept: the same command with --resume goes on. ({out})")
         raise
     _report(result.metrics, result.entry)
-    images = f" --dataset {dataset}" if ":" in dataset else ""  # an embedded data set is found by its name
-    say(f"Next: automl-cells zoo publish {out} --to STORE")
-    say(f"      automl-cells export {out} --format onnx{images} --out DIR")
+    say(f"Next: {command_line('zoo', 'publish', out, '--to', 'STORE')}")
+    say(f"      {_exporting(out, dataset)}")
+
+
+def _exporting(run: Path, dataset: str) -> str:
+    from automl_cells.datasets import embedded
+
+    images = () if embedded(dataset) else ("--dataset", dataset)
+    return command_line("export", run, "--format", "onnx", *images, "--out", "DIR")
 
 
 def _report(metrics: Mapping[str, Any], entry: Path) -> None:
@@ -172,7 +178,7 @@ def finetune_top(
     how = "reward in the search" if results[0].metrics["validation_accuracy"] is None else "validation"
     say(f"Best by {how}: {results[0].out}")
     if len(results) > 1:
-        say(f"Next: automl-cells ensemble {run} --top {len(results)}")
+        say(f"Next: {command_line('ensemble', run, '--top', len(results))}")
 
 
 def ensemble(
@@ -197,6 +203,7 @@ def ensemble(
     read_run(run)
     import_framework()
     from automl_cells.training import ensemble as make_ensemble
+    from automl_cells.training.ensembling import trained_on
 
     result = make_ensemble(run, top, out=out, dataset=dataset, name=name, tag=tag)
     metrics = result.metrics
@@ -217,4 +224,4 @@ def ensemble(
         f"(the networks alone {best:.2f} % at best); {metrics['parameters']:,} parameters."
     )
     say(f"  entry     {result.entry}")
-    say(f"Next: automl-cells export {result.out} --format onnx --out DIR")
+    say(f"Next: {_exporting(result.out, trained_on(run) if dataset is None else dataset)}")

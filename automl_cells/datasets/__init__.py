@@ -8,7 +8,7 @@ from automl_cells.datasets.encoded import Reading, SkippedImagesWarning
 from automl_cells.datasets.encoded_images import EncodedImages
 from automl_cells.datasets.folder import load_folder
 from automl_cells.datasets.npz import save_npz
-from automl_cells.datasets.registry import absolute, dataset_names, load, with_data_dir, without_folder
+from automl_cells.datasets.registry import absolute, dataset_names, embedded, load, with_data_dir, without_folder
 from automl_cells.datasets.splits import stratified_split
 from automl_cells.datasets.subsets import balanced_subset
 from automl_cells.datasets.tfds import load_tfds
@@ -23,6 +23,7 @@ __all__ = [
     "balanced_subset",
     "class_weights",
     "dataset_names",
+    "embedded",
     "from_arrays",
     "load",
     "load_folder",

@@ -72,6 +72,11 @@ def dataset_names() -> list[str]:
     return [f"{name}:{kind.target}" if kind.target else name for name, kind in _KINDS.items()]
 
 
+def embedded(spec: str) -> bool:
+    """Whether `spec` is a whole data set of the package, which an entry that learnt it finds again by its name."""
+    return spec in _KINDS and not _KINDS[spec].target
+
+
 def absolute(spec: str) -> str:
     """`spec` with its paths, if it has any, made absolute, so that it means the same in every folder.
 

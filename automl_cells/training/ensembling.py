@@ -152,6 +152,15 @@ def _member(run: Path, row: dict[str, Any]) -> Member:
     return Member({**row, **metrics}, entry, genotype, provenance, document)
 
 
+def trained_on(run: str | Path) -> str:
+    """Words that name the data with which the best networks of a search were trained.
+
+    Raises:
+        TrainingError: none were, or what is left of it cannot be read.
+    """
+    return _words(Path(run), _members(Path(run), 1)[0].row)
+
+
 def _words(run: Path, row: Mapping[str, Any]) -> str:
     """Words that name the data: arrays given in Python are kept in the run folder, wherever that is now."""
     kept = run / "dataset.npz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from automl_cells.datasets import load
+from automl_cells.datasets import load, save_npz
 from automl_cells.genotypes import read
 from automl_cells.zoo import Entry
 
@@ -134,6 +135,37 @@ def test_finetune_top_trains_the_best_and_goes_on_where_it_stopped(search_run, r
     times = [path.stat().st_mtime_ns for path in written]
     command("finetune-top", search_run, "--top", 2, "--recipe", recipe)
     assert [path.stat().st_mtime_ns for path in written] == times
+
+
+@pytest.mark.slow
+def test_the_best_are_averaged_and_the_next_command_is_one_that_can_be_typed(search_run, recipe):
+    text = command("finetune-top", search_run, "--top", 2, "--recipe", recipe)
+    assert next_commands(text) == [["ensemble", str(search_run), "--top", "2"]]
+    text = command(*next_commands(text)[0])
+    (export,) = next_commands(text)
+    assert export == ["export", str(search_run / "ensemble"), "--format", "onnx", "--out", "DIR"]
+
+
+@pytest.mark.slow
+def test_the_commands_that_a_training_names_can_be_typed_whatever_the_folder_is_called(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    digits = load("digits")
+    save_npz(digits, tmp_path / "my digits.npz")
+    words = f"npz:{tmp_path / 'my digits.npz'}?train=300&seed=0"
+    text = command("train", "SM", "--dataset", words, "--recipe", recipe, "--out", tmp_path / "a run")
+    publish, export = next_commands(text)
+    assert publish == ["zoo", "publish", str(tmp_path / "a run"), "--to", "STORE"]
+    assert export[export.index("--dataset") + 1] == words
+    command(*export)
+    assert (tmp_path / "DIR" / "model.onnx").is_file()
+
+
+def next_commands(text: str) -> list[list[str]]:
+    """The words of the commands that are named at the end, as a shell reads them."""
+    lines = [line.strip() for line in text[text.index("Next: ") + len("Next: ") :].splitlines()]
+    found = [shlex.split(line) for line in lines]
+    assert all(words[0] == "automl-cells" for words in found)
+    return [words[1:] for words in found]
 
 
 def test_build_prints_the_parameters_of_block_qnn_s():

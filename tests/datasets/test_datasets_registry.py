@@ -9,6 +9,7 @@ import pytest
 from automl_cells.datasets import (
     absolute,
     dataset_names,
+    embedded,
     from_arrays,
     load,
     npz,
@@ -93,6 +94,14 @@ def test_a_file_that_says_it_is_huge_is_refused_before_it_is_unpacked(tmp_path):
         for key in ARRAYS:
             archive.writestr(f"{key}.npy", header.getvalue())
     refused(tmp_path / "huge.npz", r"at most .* bytes of arrays.*Received: x_train")
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [("digits", True), ("digits?train=500", False), ("npz:a.npz", False), ("npz", False), ("nothing", False)],
+)
+def test_what_an_entry_finds_again_by_its_name(words, whole):
+    assert embedded(words) == whole
 
 
 def test_words_without_folders_say_nothing_about_the_machine():

@@ -87,6 +87,21 @@ def test_every_command_is_one_that_the_command_line_knows(run):
     assert by_name["search"] | {"resume": True, "trials": 4, "out": Path(run)} == by_name["search"]
 
 
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("digits", None),
+        ("digits?train=500&seed=1", "digits?train=500&seed=1"),
+        ("folder:my photos?size=32", "folder:my photos?size=32"),
+    ],
+)
+def test_an_export_is_told_where_images_lie_that_are_not_the_packages_own(words, given):
+    facts = facts_of(settings(1, dataset={"words": words, "fingerprint": "sha256:0"}), [done(0, 0, 1)], "runs/mine")
+    found = dict(parsed(command.line) for command in commands(facts))
+    assert found["export"]["dataset"] == given
+    assert found["train"]["dataset"] == words
+
+
 def test_what_a_search_has_not_got_to_offers_no_command():
     names = [command.words[0] for command in commands(facts_of(settings(5), [trial(0)], running=True))]
     assert names == ["trials", "trials"]

@@ -75,6 +75,7 @@ def test_strategies_are_compared_on_a_table(benchmark, monkeypatch, capsys, tabl
     above = evolution["mean"] - random_search["mean"]
     assert evolution["above_random_in_standard_errors"] == pytest.approx(above / error)
     assert "above_random" not in random_search
+    assert result["ratio"] == pytest.approx((100 - evolution["mean"]) / (100 - random_search["mean"]))
     for figures in result["strategies"].values():
         means = [after["mean"] for after in figures["after"].values()]
         assert means == sorted(means)  # the better by validation is the better by test here
@@ -110,6 +111,40 @@ def test_bad_input_is_one_line_and_status_2(benchmark, monkeypatch, capsys, tabl
     assert output.out == ""
     assert output.err.startswith(f"Error: {message}")
     assert output.err.count("\n") == 1
+
+
+def test_the_headline_of_strategies_is_the_best_one_s_error_over_that_of_random_search(tool):
+    headline = tool("benchmark_tabular").headline
+    means = {"random": {"mean": 92.0}, "ppo": {"mean": 93.0}, "evolution": {"mean": 94.0}}
+    assert headline(means) == 0.75
+    assert headline({"random": {"mean": 92.0}}) is None
+    assert headline({"ppo": {"mean": 93.0}, "evolution": {"mean": 94.0}}) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nasnet", "--rounds", "0"], "Expected --rounds from 1. Received: 0"),
+        (["nasnet", "--batch", "-3"], "Expected --batch from 1. Received: -3"),
+        (["deploy", "--exports", "0"], "Expected --exports from 1. Received: 0"),
+        (["loop", "--json", "."], "Expected a file for --json. Received: ."),
+    ],
+)
+def test_what_cannot_be_measured_or_written_is_said_first(benchmark, monkeypatch, capsys, words, message):
+    with pytest.raises(SystemExit, match="2"):
+        run(benchmark, monkeypatch, *words)
+    assert capsys.readouterr().err == f"Error: {message}\n"
+
+
+def test_a_script_that_fails_is_one_line_after_its_own(benchmark, monkeypatch, capsys, tmp_path):
+    script = tmp_path / "fails.py"
+    script.write_text("raise SystemExit(3)")
+    asked = benchmark.Benchmark(lambda options: benchmark.in_its_own_process(str(script), options))
+    monkeypatch.setitem(benchmark.BENCHMARKS, "train", asked)
+    with pytest.raises(SystemExit, match="2"):
+        run(benchmark, monkeypatch, "train")
+    expected = f"Error: Expected {script} to end well. Received: exit status 3, see above\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_options_belong_to_their_benchmark(benchmark, monkeypatch, capsys):
@@ -163,10 +198,36 @@ def test_the_first_step_is_compared_with_keras(benchmark, monkeypatch):
     assert found["ratio"] == pytest.approx(found["ours"]["seconds"] / found["keras"]["seconds"])
 
 
+def test_the_evaluation_is_compared_with_keras(benchmark, monkeypatch):
+    overhead = sys.modules["benchmark_overhead"]
+    small = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
+    monkeypatch.setattr(overhead, "random_blocks", lambda frame, count, max_params: [small] * count)
+    found = overhead.evaluation(blocks=2, max_params=2000, rounds=2)
+    assert len(found["ours"]["accuracies"]) == len(found["keras"]["seconds_of_each"]) == 2
+    assert found["ratio"] == pytest.approx(found["ours"]["seconds"] / found["keras"]["seconds"])
+    gaps = [one - other for one, other in zip(found["ours"]["accuracies"], found["keras"]["accuracies"], strict=True)]
+    assert found["accuracy_gap"] == pytest.approx(sum(gaps) / 2, abs=0.02)
+
+
+def test_of_several_parts_the_first_has_the_headline(benchmark, monkeypatch):
+    overhead = sys.modules["benchmark_overhead"]
+    ratios = {"8x8x1": 0.1, "32x32x3": 0.2, "evaluation": 0.3, "memory": None}
+
+    def measured(part, *options):
+        return {"ratio": ratios[options[1] if part == "first_step" else part]}
+
+    monkeypatch.setattr(overhead, "_in_a_process", measured)
+    assert overhead.compare(overhead.PARTS, 1, 2000, 1, 1)["ratio"] == 0.2
+    assert overhead.compare(("memory", "evaluation"), 1, 2000, 1, 1)["ratio"] == 0.3
+    assert overhead.compare(("memory",), 1, 2000, 1, 1)["ratio"] is None
+
+
 def test_the_memory_of_an_evaluating_process(benchmark, monkeypatch, tmp_path):
     options = ("--parts", "memory", "--candidates", 2, "--json", tmp_path / "found")
     run(benchmark, monkeypatch, "overhead", *options)
-    found = json.loads((tmp_path / "found").read_text())["memory"]
+    measured = json.loads((tmp_path / "found").read_text())
+    found = measured["memory"]
+    assert measured["ratio"] == found["ratio"]  # the only part
     assert found["mb_after_5"] == found["mb_at_the_end"] > 100
     assert found["ratio"] == 1
 

@@ -62,6 +62,15 @@ def test_no_jobs_are_no_work(cores):
     cores.hand_out([], (0, 1), nothing, nothing, threading.Event())
 
 
+def test_cores_are_named_on_linux_and_counted_elsewhere(cores, monkeypatch):
+    if sys.platform == "linux":
+        assert cores.available() == sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cores.available() == [None] * os.cpu_count()
+    with cores.on_core(0):  # nothing is assigned
+        pass
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="cores are assigned on Linux")
 def test_a_process_begins_on_its_core_and_the_thread_is_free_again(cores):
     before = os.sched_getaffinity(0)

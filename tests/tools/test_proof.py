@@ -16,7 +16,7 @@ from rich.console import Console
 
 from automl_cells.builder import cost, plan
 from automl_cells.errors import SearchError
-from automl_cells.genotypes import to_document
+from automl_cells.genotypes import load, to_document
 from automl_cells.search.journal import Journal
 from tests.search.synthetic import block
 
@@ -140,11 +140,11 @@ def trained(run, accuracy, flops=100):
     (run.out / "done.json").write_text(json.dumps({"seconds": 9.0, "arguments": run.arguments}))
 
 
-def searched(run, accuracies):
+def searched(run, accuracies, genotype_of=block):
     run.out.mkdir(parents=True)
     with Journal(run.out / "journal.sqlite", {"trials": 10}) as journal:
         for number, accuracy in enumerate(accuracies):
-            data = {"proposal": number, "genotype": to_document(block(number)), "decisions": [number], "info": {}}
+            data = {"proposal": number, "genotype": to_document(genotype_of(number)), "decisions": [number], "info": {}}
             journal.append(number, "proposed", data)
             metrics = {"accuracy": accuracy, "flops": 10.0 * (number + 1)}
             answer = {"reward": accuracy - 1, "metrics": metrics, "seconds": 1.0, "failure": None, "details": {}}
@@ -175,7 +175,7 @@ def whole(proof, tmp_path):
 def test_the_table_says_what_is_done(proof, whole, table):
     """Blocks of accuracy 50, 60, 70, 80 after a short training, 51, 53, 52, 54 after a full one: Spearman 0.8."""
     guided, random = whole.searches("blockqnn", 0)
-    assert table() == {"search": []}
+    assert table() == {"search": [], "transfer": {}}
     searched(guided, [50.0, 90.0])
     searched(random, [50.0, 60.0, 70.0, 80.0])
     assert table()["rank"] == {"blocks": 0, "test_accuracy": []}
@@ -208,7 +208,28 @@ def test_the_table_does_not_mix_what_was_done_with_other_options(proof, whole, t
     trained(proof.top_runs(whole)[0], 80.0)
     assert table()["top"]["found"]["values"] == [80.0]
     assert table("--epochs", "60")["top"]["found"]["values"] == []
-    assert table("--minutes", "9") == {"search": []}
+    assert table("--minutes", "9") == {"search": [], "transfer": {}}
+
+
+def test_found_ones_are_transferred_beside_random_ones_of_as_many_multiply_adds(proof, whole, table, monkeypatch):
+    monkeypatch.setattr(proof, "SPACES", (("blockqnn", (0,)), ("nasnet", (0,))))
+    for where, genotype_of in (("blockqnn", block), ("nasnet", lambda number: load("nasnet_a"))):
+        for run in whole.searches(where, 0):
+            searched(run, [50.0], genotype_of)
+    assert list(table()["transfer"]) == ["block", "cell"]  # a search in colour is still to come
+    searched(whole.colour_search(0), [50.0, 60.0])
+    for name in ("block", "cell", "colour"):
+        pair = proof.transfer_runs(whole, name)
+        assert [run.out.name for run in pair] == [f"tiny-{name}-found-0", f"tiny-{name}-random-0"]
+        files = [run.arguments[1] for run in pair]
+        assert files[0] != files[1]
+        trained(pair[0], 20.0)
+    colour = proof.transfer_runs(whole, "colour")[0].arguments
+    assert load(colour[1]).hash == block(1).hash
+    assert colour[colour.index("--template") + 1] == "imagenet"
+    transferred = table()["transfer"]
+    assert [transferred[name]["found"]["values"] for name in ("block", "cell", "colour")] == [[20.0]] * 3
+    assert transferred["cell"]["random"]["values"] == []
 
 
 def test_a_search_that_found_nothing_is_said(whole, table, capsys):
@@ -218,6 +239,17 @@ def test_a_search_that_found_nothing_is_said(whole, table, capsys):
     with pytest.raises(SystemExit, match="2"):
         table()
     assert capsys.readouterr().err.startswith("Error: Expected a candidate that succeeded in ")
+
+
+@pytest.mark.parametrize("words", [["--minutes", "nan"], ["--epochs", "0"], ["--tiny-epochs", "0"], ["--json", "."]])
+def test_bad_options_are_refused_first(proof, tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setattr(
+        sys, "argv", ["proof.py", "search", "--data", str(tmp_path), "--work", str(tmp_path / "work"), *words]
+    )
+    with pytest.raises(SystemExit, match="2"):
+        proof.main()
+    assert capsys.readouterr().err.startswith("Error: Expected ")
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize(

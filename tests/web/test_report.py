@@ -208,6 +208,37 @@ def test_a_chart_is_walked_along_with_the_keyboard(page, facts):
     page.get_by_role("heading", name="Trial 59", exact=True).wait_for()
 
 
+def test_learning_curves_are_walked_along_and_pointed_at(page, facts):
+    chart = page.locator("#learning-chart")
+    chart.focus()
+    page.keyboard.press("Home")
+    first = min(trial.number for trial in facts.done if trial.details.get("curve"))
+    assert page.locator("#tip").inner_text().startswith(f"trial {first}, done")
+    assert set(chart.locator(".shown").evaluate_all("curves => curves.map(c => +c.dataset.curve)")) == {first}
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=f"Trial {first}", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    chart.locator(f"circle[data-trial='{facts.best.number}']").hover()
+    page.wait_for_selector("#tip:not([hidden])")
+    assert chart.locator(".series.shown").count() == 1
+
+
+@pytest.mark.parametrize("hide", ["filter", "drawings"])
+def test_a_link_to_a_row_that_is_hidden_opens_the_candidate(page, facts, hide):
+    link = page.locator(f"a[href='#trial-{facts.best.number}']").first
+    link.click()
+    assert page.url.endswith(f"#trial-{facts.best.number}")  # the row is there: the link is one like any other
+    assert page.locator("dialog[open]").count() == 0
+    if hide == "filter":
+        page.fill("#filter", "nothing of the kind")
+        page.get_by_text("0 of 60", exact=True).wait_for()
+    else:
+        page.click("#view-drawings")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=f"Trial {facts.best.number}", exact=True).wait_for()
+
+
 def test_a_point_under_the_mouse_is_named(page, facts):
     mark = page.locator("#search-chart circle.top")
     mark.hover()

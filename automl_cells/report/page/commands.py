@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from automl_cells.builder.template import template
+from automl_cells.datasets import embedded
 from automl_cells.errors import AutoMLCellsError
 from automl_cells.evaluation.proxy_protocol import proxy_protocol
 from automl_cells.report.page.facts import RunFacts
@@ -54,9 +55,9 @@ def commands(facts: RunFacts) -> list[Command]:
         )
         found.append(Command("Train the best one at full size", ("train", run, "--dataset", data, "--out", trained)))
         formats = ("--format", "onnx", "--format", "savedmodel")
-        found.append(
-            Command("Then export it, with the parity measured", ("export", trained, *formats, "--out", served))
-        )
+        images = () if embedded(data) else ("--dataset", data)
+        words = ("export", trained, *formats, *images, "--out", served)
+        found.append(Command("Then export it, with the parity measured", words))
     if facts.state != "running":
         found += [Command(*known) for known in _resuming(facts)]
     return found

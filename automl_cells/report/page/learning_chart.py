@@ -41,16 +41,17 @@ def learning_chart(facts: RunFacts) -> str:
     )
     every = -(-len(curves) // _DRAWN)
     name = "faint many" if len(curves) > 100 else "faint"
-    for position, (trial_number, curve) in enumerate(curves.items()):
-        if position % every == 0:
-            frame.curve(_points(curve), name, data=f' data-curve="{trial_number}"')
+    drawn = {*list(curves)[::every], *(trial.number for trial in marked)}
+    for trial_number in list(curves)[::every]:
+        frame.curve(_points(curves[trial_number]), name, data=f' data-curve="{trial_number}"')
     for place, trial in reversed([*enumerate(marked)]):
         frame.curve(_points(curves[trial.number]), f"series s{place}", data=f' data-curve="{trial.number}"')
-    for trial in facts.stopped:
-        if trial.number in curves:
-            curve = curves[trial.number]
+    stopped = {trial.number for trial in facts.stopped}
+    for trial_number, curve in curves.items():  # where it ends, for the pointer and the arrows, is seen of some only
+        if trial_number in drawn | stopped:
+            looks = "end" if trial_number in stopped else "end ghost"
             frame.mark(
-                f'<circle class="end" data-trial="{trial.number}" cx="{frame.across(len(curve))}" '
+                f'<circle class="{looks}" data-trial="{trial_number}" cx="{frame.across(len(curve))}" '
                 f'cy="{frame.up(curve[-1])}" r="2.5"/>'
             )
     entries = [

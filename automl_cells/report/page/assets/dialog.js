@@ -50,4 +50,10 @@ dialog.addEventListener("click", (event) => { if (event.target === dialog) dialo
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-opens]");
   if (button) page.open(page.place.get(Number(button.dataset.opens)));
+  // A link to a row that the filter or the drawings hide opens the candidate instead.
+  const link = event.target.closest('a[href^="#trial-"]');
+  if (link && !document.querySelector(link.hash)?.getClientRects().length) {
+    event.preventDefault();
+    page.open(page.place.get(Number(link.hash.replace("#trial-", ""))));
+  }
 });

@@ -10,7 +10,7 @@ const point = (mark) => {
   if (!mark) return;
   const trial = Number(mark.dataset.trial ?? mark.dataset.curve);
   mark.classList.add("pointed");
-  document.querySelector(`.curves [data-curve="${trial}"]`)?.classList.add("shown");
+  document.querySelectorAll(`.curves [data-curve="${trial}"]`).forEach((curve) => curve.classList.add("shown"));
   tip.textContent = page.about(page.place.get(trial));
   const box = mark.getBoundingClientRect();
   const left = Math.min(box.right + 10, innerWidth - tip.offsetWidth - 8);
@@ -63,4 +63,4 @@ page.marked = (chart) => {
   });
 };
 addEventListener("scroll", () => point(null), { passive: true });
-for (const chart of document.querySelectorAll("#search-chart")) page.marked(chart);
+for (const chart of document.querySelectorAll("#search-chart, #learning-chart")) page.marked(chart);
