@@ -16,7 +16,7 @@ Job = TypeVar("Job")
 def available() -> list[int | None]:
     """The cores that this process may use; nobody in particular of as many where the system assigns none."""
     if sys.platform == "linux":
-        return sorted(os.sched_getaffinity(0))
+        return [*sorted(os.sched_getaffinity(0))]
     return [None] * (os.cpu_count() or 1)
 
 

@@ -117,8 +117,7 @@ def transfer_runs(proof: Proof, name: str) -> list[Run]:
     """What was found by these searches on Tiny ImageNet, and random ones."""
     best = [genotype for search in transferred(proof)[name] for genotype in found(search)]
     kind, draw = best[0].kind, 200 if name == "colour" else 100  # draws others, so that no random one serves twice
-    size = {"filters": TINY_FILTERS[kind], "input_shape": (64, 64, 3), "classes": 200}
-    frame = template("imagenet", kind=kind, repeats=1, **size)
+    frame = template("imagenet", kind=kind, repeats=1, filters=TINY_FILTERS[kind], input_shape=(64, 64, 3), classes=200)
     runs = []
     for seed, genotype in enumerate(best):
         (other,) = alike({"block": "blockqnn", "cell": "nasnet"}[kind], [genotype], frame, draw + seed)
