@@ -102,7 +102,7 @@ def in_its_own_process(script: str, options: argparse.Namespace, *names: str) ->
     for name in names:
         at_least(options, **{name: 1})
         words += [f"--{name}", str(getattr(options, name))]
-    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
+    command = [sys.executable, str(Path(__file__).parent / script), *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise SearchError(f"Expected {script} to end well. Received: exit status {done.returncode}, see above")

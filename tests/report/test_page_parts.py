@@ -85,7 +85,7 @@ def test_of_many_learning_curves_every_so_many_is_drawn_and_the_best_are_marked(
     assert "the others, one of 3 drawn" in html
     assert len(re.findall(r'class="faint many"', html)) == 334
     assert re.findall(r'class="series s0" data-curve="(\d+)"', html) == ["999"]
-    assert len(re.findall(r'class="end ghost" data-trial=', html)) == 338  # of the five best one is among the 334
+    assert len(re.findall(r'class="end ghost" data-trial=', html)) == 337  # of the five best two are among the 334
     assert "no learning curves" in learning_chart(facts([done(0, 50.0)]))
     assert "no learning curves" in learning_chart(facts([done(0, 50.0, details={"curve": "abc"})]))
     assert "trial 0" in learning_chart(facts([done(0, 50.0, details={"curve": [50.0]})]))

@@ -198,6 +198,7 @@ def test_the_first_step_is_compared_with_keras(benchmark, monkeypatch):
     assert found["ratio"] == pytest.approx(found["ours"]["seconds"] / found["keras"]["seconds"])
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, with NumPy 2
 def test_the_evaluation_is_compared_with_keras(benchmark, monkeypatch):
     overhead = sys.modules["benchmark_overhead"]
     small = BlockGenotype.from_codes([(1, 1, 3, 0, 0), (2, 7, 0, 0, 0)])
