@@ -212,8 +212,9 @@ def test_learning_curves_are_walked_along_and_pointed_at(page, facts):
     chart = page.locator("#learning-chart")
     chart.focus()
     page.keyboard.press("Home")
-    first = min(trial.number for trial in facts.done if trial.details.get("curve"))
-    assert page.locator("#tip").inner_text().startswith(f"trial {first}, done")
+    curves = [(len(curve), trial.number) for trial in facts.done if (curve := trial.details.get("curve"))]
+    _, first = min(curves)  # from the left: who was stopped first
+    assert page.locator("#tip").inner_text().startswith(f"trial {first}, stopped early\n")
     assert set(chart.locator(".shown").evaluate_all("curves => curves.map(c => +c.dataset.curve)")) == {first}
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=f"Trial {first}", exact=True).wait_for()
