@@ -214,6 +214,8 @@ def test_learning_curves_are_walked_along_and_pointed_at(page, facts):
     page.keyboard.press("Home")
     curves = [(len(curve), trial.number) for trial in facts.done if (curve := trial.details.get("curve"))]
     _, first = min(curves)  # from the left: who was stopped first
+    page.wait_for_timeout(300)  # it scrolls into view meanwhile
+    assert page.locator("#tip").is_visible()
     assert page.locator("#tip").inner_text().startswith(f"trial {first}, stopped early\n")
     assert set(chart.locator(".shown").evaluate_all("curves => curves.map(c => +c.dataset.curve)")) == {first}
     page.keyboard.press("Enter")

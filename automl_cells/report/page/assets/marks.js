@@ -62,5 +62,6 @@ page.marked = (chart) => {
     }
   });
 };
-addEventListener("scroll", () => point(null), { passive: true });
+// What the keyboard has pointed at keeps its words: a chart that gets the focus may still be scrolling into view.
+addEventListener("scroll", () => point(pointed?.closest(".chart") === document.activeElement ? pointed : null), { passive: true });
 for (const chart of document.querySelectorAll("#search-chart, #learning-chart")) page.marked(chart);
