@@ -62,13 +62,15 @@ def _in_a_process(part: str, *options: object) -> dict[str, Any]:
     del environment["TF_DETERMINISTIC_OPS"]
     done = subprocess.run(
         [sys.executable, __file__, "--part", part, *map(str, options)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=False,
         env=environment,
     )
     if done.returncode:
-        raise SystemExit(f"{part} failed:\n{done.stderr}")
+        from automl_cells.errors import SearchError
+
+        raise SearchError(f"Expected {part} to end well. Received: exit status {done.returncode}, see above")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -28,11 +28,12 @@ from typing import Any, NamedTuple
 
 import chaos_search
 from benchmark_tabular import default_table
-from option_checks import at_least
+from option_checks import at_least, check_file
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from automl_cells.errors import AutoMLCellsError, JournalError, SearchError
+from automl_cells.files import write_atomically
 from automl_cells.search.journal import Journal
 from automl_cells.search.run_folder import JOURNAL
 from automl_cells.search.trials import trials_of
@@ -263,6 +264,7 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # which ends the driver too
     try:
+        check_file(options.json)
         result = chaos(options)
     except AutoMLCellsError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -270,7 +272,7 @@ def main() -> None:
     text = json.dumps(result, indent=1)
     print(text)
     if options.json is not None:
-        options.json.write_text(text + "\n")
+        write_atomically(options.json, text + "\n")
     for fault in result["faults"]:
         print(f"did not hold: {fault}", file=sys.stderr)
     sys.exit(bool(result["faults"]))

@@ -51,40 +51,44 @@ def hand_out(
         stop: set after Ctrl-C; whoever does a job may look at it. Nothing counts as ended once it is set.
 
     Raises:
-        Exception: the first that `do` or `ended` raised. Jobs under way are waited for, and no more are begun.
+        BaseException: the first that `do` or `ended` raised. Jobs under way are waited for, and no more are begun.
     """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    failed: list[Exception] = []
+    failed: list[BaseException] = []
     done, lock = 0, threading.Lock()
 
-    def take(core: int | None) -> None:
+    def take(core: int | None, over: threading.Event) -> None:
         nonlocal done
-        while not failed and not stop.is_set():
-            try:
+        try:
+            while not failed and not stop.is_set():
                 job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
                 do(job, core)
                 with lock:  # so that lines come in the order of their numbers
                     if stop.is_set():
                         return
                     done += 1
                     ended(job, done)
-            except Exception as error:
-                failed.append(error)
+        except queue.Empty:
+            pass
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            over.set()
 
-    threads = [threading.Thread(target=take, args=(core,)) for core in cores[: max(len(jobs), 1)]]
-    for thread in threads:
-        thread.start()
+    # Waited for by events: a join that Ctrl-C has interrupted takes the thread for one that has ended (Python 3.11).
+    overs = [threading.Event() for _ in cores[: len(jobs)]]
+    threads = [threading.Thread(target=take, args=(core, over)) for core, over in zip(cores, overs, strict=False)]
     try:
         for thread in threads:
-            thread.join()
+            thread.start()
+        for over in overs:
+            over.wait()
     finally:  # Ctrl-C, which reaches only this thread
         stop.set()
-        for thread in threads:
-            thread.join()
+        for thread, over in zip(threads, overs, strict=True):
+            if thread.ident is not None:
+                over.wait()
     if failed:
         raise failed[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from automl_cells.errors import SearchError
@@ -28,10 +29,14 @@ def check_file(path: Path | None) -> None:
     """Look at ``--json``: nobody should measure for an hour and then have nowhere to write it.
 
     Raises:
-        SearchError: a folder, or a file in a folder that is none.
+        SearchError: a folder, or a file where none can be written.
     """
     if path is None:
         return
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not above.is_dir():
-        raise SearchError(f"Expected a file for --json. Received: {path}")
+    try:
+        above = next((folder for folder in path.absolute().parents if folder.exists()), path)
+        usable = not path.is_dir() and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except OSError:  # a folder that may not be entered
+        usable = False
+    if not usable:
+        raise SearchError(f"Expected a file for --json that can be written. Received: {path}")

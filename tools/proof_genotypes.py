@@ -37,22 +37,28 @@ def found(run: Run, count: int = 1) -> list[Genotype]:
 
 
 def alike(where: str, wanted: Sequence[Genotype], frame: Template, seed: int) -> list[Genotype]:
-    """For each genotype a random one whose network has about as many multiply-adds; no two are the same."""
+    """For each genotype a random one whose network has about as many multiply-adds; no two are the same.
 
-    def logarithm(genotype: Genotype) -> float:
-        return math.log(cost(plan(genotype, frame)).flops or 1)
+    Nor has one as many parameters and multiply-adds as any of `wanted`: it may be the same network but for operations
+    that do nothing, such as a pooling of size 1.
+    """
+
+    def size(genotype: Genotype) -> tuple[int, int]:
+        found = cost(plan(genotype, frame))
+        return found.parameters, found.flops
+
+    def logarithm(size: tuple[int, int]) -> float:
+        return math.log(size[1] or 1)
 
     options: dict[str, Any] = {"input_shape": IMAGE, "filter_multiplier": MULTIPLIER} if where == "metaqnn" else {}
     place = space(where, **options)
     draw = strategy("random", place, DRAWS, seed)
     rng = np.random.default_rng([seed, 4242])
     drawn = {proposal.genotype.hash: proposal.genotype for proposal in (draw.ask(rng, i) for i in range(DRAWS))}
-    for genotype in wanted:
-        drawn.pop(genotype.hash, None)
-    flops = {digest: logarithm(genotype) for digest, genotype in drawn.items()}
+    sizes = [size(genotype) for genotype in wanted]
+    flops = {digest: logarithm(own) for digest, genotype in drawn.items() if (own := size(genotype)) not in sizes}
     chosen = []
-    for genotype in wanted:
-        target = logarithm(genotype)
+    for target in map(logarithm, sizes):
         nearest = min(flops, key=lambda digest: abs(flops[digest] - target))
         flops.pop(nearest)
         chosen.append(drawn[nearest])

@@ -105,7 +105,14 @@ def perform(runs: Sequence[Run], console: Console, together: bool = False) -> No
         rest = minutes / ended * (len(left) - ended)
         console.print(f"{ended}/{len(left)} {run.out.name}: done, {rest:.0f} minutes left")
 
-    hand_out(left, cores, _one, say, threading.Event())
+    def one(run: Run, core: int | None) -> None:
+        try:
+            _one(run, core)
+        except SearchError as error:
+            console.print(f"{error} (others that are under way are waited for)", soft_wrap=True)
+            raise
+
+    hand_out(left, cores, one, say, threading.Event())
 
 
 def _one(run: Run, core: int | None) -> None:

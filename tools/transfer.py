@@ -84,8 +84,14 @@ def _load(folder: Path, name: str) -> Dataset:
 
 
 def _shrunk(images: np.ndarray, times: int) -> np.ndarray:
-    """The means of squares of `times` × `times` pixels, rounded."""
+    """The means of squares of `times` × `times` pixels, rounded.
+
+    Raises:
+        DataError: the sides are no multiples of `times`.
+    """
     n, height, width, channels = images.shape
+    if height % times or width % times:
+        raise DataError(f"Expected SHRINK that divides {height} × {width} pixels. Received: {times}")
     squares = images.reshape(n, height // times, times, width // times, times, channels)
     return np.round(squares.mean((2, 4))).astype(np.uint8)
 

@@ -30,6 +30,13 @@ ImagesOption = Annotated[
 ]
 
 
+def images_words(dataset: str | None) -> tuple[str, ...]:
+    """The option by which a command that is named next gets the data; what the package has itself needs none."""
+    from automl_cells.datasets import embedded
+
+    return () if dataset is None or embedded(dataset) else ("--dataset", dataset)
+
+
 def images_of(words: str | None) -> Dataset | None:
     """The data set that ``--dataset`` names, if it was given."""
     from automl_cells.datasets import load

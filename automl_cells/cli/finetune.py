@@ -10,6 +10,7 @@ import typer
 from automl_cells.cli import options
 from automl_cells.cli.console import command_line, error_console, say
 from automl_cells.cli.entries import shelf_of
+from automl_cells.cli.export import images_words
 from automl_cells.cli.quiet import import_framework
 from automl_cells.cli.train import Changes, RecipeWord, Replicas
 
@@ -63,7 +64,8 @@ def finetune(
     found = resolve(entry, place)
     changes = options.assignments(change, "--set") | ({} if epochs is None else {"epochs": epochs})
     chosen = make_recipe(recipe, **changes)
-    data = load(options.in_directory(dataset, data_dir))
+    dataset = options.in_directory(dataset, data_dir)
+    data = load(dataset)
     replicas = import_framework(replicas)
     try:
         result = run_finetuning(
@@ -92,4 +94,4 @@ def finetune(
         f"{metrics['training_images']} images trained on, {metrics['epochs']} epochs in {metrics['seconds']:.0f} s."
     )
     say(f"  entry     {result.entry}")
-    say(f"Next: {command_line('zoo', 'publish', out, '--to', 'STORE')}")
+    say(f"Next: {command_line('zoo', 'publish', out, *images_words(dataset), '--to', 'STORE')}")

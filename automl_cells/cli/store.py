@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl_cells.cli.console import command_line, error_console, say
-from automl_cells.cli.export import ImagesOption, images_of, watching
+from automl_cells.cli.export import ImagesOption, images_of, images_words, watching
 from automl_cells.cli.quiet import import_framework
 from automl_cells.errors import AutoMLCellsError
 
@@ -80,7 +80,7 @@ def publish(
     if isinstance(shelf, RemoteShelf):
         say(f"Next: {command_line('zoo', 'pull', publication.address, '--from', to)}")
     else:
-        say(f"Next: {command_line('zoo', 'build', publication.address, '--shelf', to)}")
+        say(f"Next: {command_line('zoo', 'build', publication.address, *images_words(dataset), '--shelf', to)}")
 
 
 def _prove(entry: Entry, baseline: Path | None, exports: bool, data: Dataset | None) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from automl_cells.cli import options
 from automl_cells.cli.console import command_line, error_console, say, table
+from automl_cells.cli.export import images_words
 from automl_cells.cli.quiet import import_framework
 
 RecipeWord = Annotated[
@@ -97,15 +98,12 @@ def train(
         error_console().print(f"Stopped. What is done is kept: the same command with --resume goes on. ({out})")
         raise
     _report(result.metrics, result.entry)
-    say(f"Next: {command_line('zoo', 'publish', out, '--to', 'STORE')}")
+    say(f"Next: {command_line('zoo', 'publish', out, *images_words(dataset), '--to', 'STORE')}")
     say(f"      {_exporting(out, dataset)}")
 
 
 def _exporting(run: Path, dataset: str) -> str:
-    from automl_cells.datasets import embedded
-
-    images = () if embedded(dataset) else ("--dataset", dataset)
-    return command_line("export", run, "--format", "onnx", *images, "--out", "DIR")
+    return command_line("export", run, "--format", "onnx", *images_words(dataset), "--out", "DIR")
 
 
 def _report(metrics: Mapping[str, Any], entry: Path) -> None:

@@ -127,7 +127,7 @@ def test_the_headline_of_strategies_is_the_best_one_s_error_over_that_of_random_
         (["nasnet", "--rounds", "0"], "Expected --rounds from 1. Received: 0"),
         (["nasnet", "--batch", "-3"], "Expected --batch from 1. Received: -3"),
         (["deploy", "--exports", "0"], "Expected --exports from 1. Received: 0"),
-        (["loop", "--json", "."], "Expected a file for --json. Received: ."),
+        (["loop", "--json", "."], "Expected a file for --json that can be written. Received: ."),
     ],
 )
 def test_what_cannot_be_measured_or_written_is_said_first(benchmark, monkeypatch, capsys, words, message):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
+
+from tests.tools.conftest import TOOLS
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,40 @@ def test_what_ended_after_the_stop_does_not_count(cores):
     assert said == []
 
 
+def test_whatever_a_job_raises_is_raised(cores):
+    def leaves(job, core):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit, match="3"):
+        cores.hand_out(["first", "second"], (None,), leaves, nothing, threading.Event())
+
+
+INTERRUPTED = """
+import sys, threading, time
+sys.path.insert(0, sys.argv[1])
+import cores
+stop = threading.Event()
+def do(job, core):
+    print("begun", flush=True)
+    stop.wait()
+    time.sleep(0.5)  # what it takes to clear up
+    print("cleared up", flush=True)
+try:
+    cores.hand_out("ab", (None,), do, lambda *_: print("ended"), stop)
+except KeyboardInterrupt:
+    print("left", flush=True)
+"""
+
+
+def test_after_ctrl_c_jobs_under_way_are_waited_for():
+    command = [sys.executable, "-c", INTERRUPTED, str(TOOLS)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "begun\n"
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=30)
+    assert said == "cleared up\nleft\n"
+
+
 def test_no_jobs_are_no_work(cores):
     cores.hand_out([], (0, 1), nothing, nothing, threading.Event())
 
@@ -67,6 +104,7 @@ def test_cores_are_named_on_linux_and_counted_elsewhere(cores, monkeypatch):
         assert cores.available() == sorted(os.sched_getaffinity(0))
     monkeypatch.setattr(sys, "platform", "darwin")
     assert cores.available() == [None] * os.cpu_count()
+    monkeypatch.setattr(os, "sched_setaffinity", None, raising=False)
     with cores.on_core(0):  # nothing is assigned
         pass
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,12 @@ def test_a_file_can_be_written_into_a_folder_that_is_there_or_can_be_made(checks
     (tmp_path / "file").touch()
     for path in (None, tmp_path / "new.json", tmp_path / "new" / "new.json", tmp_path / "file"):
         checks.check_file(path)
-    for path in (tmp_path, tmp_path / "file" / "new.json"):
-        with pytest.raises(SearchError, match=r"^Expected a file for --json\. Received: "):
+    for path in (Path("/"), tmp_path, tmp_path / "file" / "new.json"):
+        with pytest.raises(SearchError, match=r"^Expected a file for --json that can be written\. Received: "):
             checks.check_file(path)
+
+
+def test_a_folder_in_which_nobody_may_write_is_refused(checks, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(SearchError, match=r"^Expected a file for --json that can be written\. Received: "):
+        checks.check_file(tmp_path / "new.json")

@@ -117,6 +117,11 @@ def test_a_run_that_fails_is_said_with_its_log(runs, tmp_path):
     assert not run.done
 
 
+def sizes(genotype, frame):
+    own = cost(plan(genotype, frame))
+    return own.parameters, own.flops
+
+
 @pytest.mark.parametrize("where", ["blockqnn", "nasnet", "metaqnn"])
 def test_random_ones_have_about_as_many_multiply_adds(proof, where):
     frame = proof.frame_of(where)
@@ -129,6 +134,7 @@ def test_random_ones_have_about_as_many_multiply_adds(proof, where):
     others = proof.alike(where, wanted, frame, 0)
     assert others == proof.alike(where, wanted, frame, 0)
     assert len({genotype.hash for genotype in [*wanted, *others]}) == len(wanted) + len(others)
+    assert not {sizes(genotype, frame) for genotype in wanted} & {sizes(other, frame) for other in others}
     for genotype, other in zip(wanted, others, strict=True):
         ratio = cost(plan(other, frame)).flops / cost(plan(genotype, frame)).flops
         assert 0.6 < ratio < 1.6

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from automl_cells.errors import DataError
+
 
 @pytest.fixture(scope="module")
 def transfer(tool):
@@ -18,7 +20,7 @@ def transfer(tool):
     [
         (["--seeds", "0"], "Expected --seeds from 1. Received: 0"),
         (["--images", "-1"], "Expected --images from 1. Received: -1"),
-        (["--json", "."], "Expected a file for --json. Received: ."),
+        (["--json", "."], "Expected a file for --json that can be written. Received: ."),
         (["blockqnn_mnist/mnist:nothing"], "Expected "),
         (["blockqnn_mnist/mnist"], "Expected ENTRY:DATASET, DATASET as NAME or NAME/CLASSES/SHRINK. Received: ''"),
         (["blockqnn_mnist/mnist:a/5"], "Expected ENTRY:DATASET, DATASET as NAME or NAME/CLASSES/SHRINK. Received: 'a"),
@@ -33,6 +35,11 @@ def test_bad_input_is_one_line_and_status_2(transfer, monkeypatch, capsys, tmp_p
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith(f"Error: {message}")
     assert not any("Traceback" in line for line in lines)
+
+
+def test_images_that_do_not_divide_are_refused(transfer):
+    with pytest.raises(DataError, match=r"^Expected SHRINK that divides 4 × 4 pixels\. Received: 3$"):
+        transfer._shrunk(np.zeros((1, 4, 4, 1), np.uint8), 3)
 
 
 def test_images_shrink_to_the_means_of_squares(transfer):

@@ -47,8 +47,9 @@ def learning_chart(facts: RunFacts) -> str:
     for place, trial in reversed([*enumerate(marked)]):
         frame.curve(_points(curves[trial.number]), f"series s{place}", data=f' data-curve="{trial.number}"')
     stopped = {trial.number for trial in facts.stopped}
+    marks = drawn | stopped
     for trial_number, curve in curves.items():  # where it ends, for the pointer and the arrows, is seen of some only
-        if trial_number in drawn | stopped:
+        if trial_number in marks:
             looks = "end" if trial_number in stopped else "end ghost"
             frame.mark(
                 f'<circle class="{looks}" data-trial="{trial_number}" cx="{frame.across(len(curve))}" '
