@@ -45,10 +45,10 @@ def alike(where: str, wanted: Sequence[Genotype], frame: Template, seed: int) ->
 
     def size(genotype: Genotype) -> tuple[int, int]:
         found = cost(plan(genotype, frame))
-        return found.parameters, found.flops
+        return found.parameters, found.flops or 1
 
     def logarithm(size: tuple[int, int]) -> float:
-        return math.log(size[1] or 1)
+        return math.log(size[1])
 
     options: dict[str, Any] = {"input_shape": IMAGE, "filter_multiplier": MULTIPLIER} if where == "metaqnn" else {}
     place = space(where, **options)

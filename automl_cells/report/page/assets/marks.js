@@ -13,6 +13,7 @@ const point = (mark) => {
   document.querySelectorAll(`.curves [data-curve="${trial}"]`).forEach((curve) => curve.classList.add("shown"));
   tip.textContent = page.about(page.place.get(trial));
   const box = mark.getBoundingClientRect();
+  tip.hidden = box.bottom < 0 || box.top > innerHeight;
   const left = Math.min(box.right + 10, innerWidth - tip.offsetWidth - 8);
   tip.style.translate = `${Math.max(8, left)}px ${Math.max(8, Math.min(box.top - tip.offsetHeight - 6, innerHeight - tip.offsetHeight - 8))}px`;
 };
