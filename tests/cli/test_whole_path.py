@@ -158,8 +158,7 @@ def test_the_commands_that_a_training_names_can_be_typed_whatever_the_folder_is_
     assert (tmp_path / "DIR" / "model.onnx").is_file()
     (build,) = next_commands(command(*publish))
     command(*build)
-    built = [path.name for path in (tmp_path / "STORE").rglob("*.onnx")]
-    assert built == ["model.onnx"]
+    assert "model.onnx" in [path.name for path in (tmp_path / "STORE").rglob("*.onnx")]
 
 
 def next_commands(text: str) -> list[list[str]]:

@@ -70,7 +70,8 @@ def test_whatever_a_job_raises_is_raised(cores):
 
 
 INTERRUPTED = """
-import sys, threading, time
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts tests in the background may have it ignored
 sys.path.insert(0, sys.argv[1])
 import cores
 stop = threading.Event()
@@ -89,9 +90,13 @@ except KeyboardInterrupt:
 def test_after_ctrl_c_jobs_under_way_are_waited_for():
     command = [sys.executable, "-c", INTERRUPTED, str(TOOLS)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert running.stdout.readline() == "begun\n"
-    running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=30)
+    try:
+        assert running.stdout.readline() == "begun\n"
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=30)
+    finally:
+        running.kill()
+        running.wait()
     assert said == "cleared up\nleft\n"
 
 
