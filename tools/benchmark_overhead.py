@@ -62,7 +62,7 @@ def _in_a_process(part: str, *options: object) -> dict[str, Any]:
     del environment["TF_DETERMINISTIC_OPS"]
     done = subprocess.run(
         [sys.executable, __file__, "--part", part, *map(str, options)],
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
         env=environment,
@@ -70,6 +70,7 @@ def _in_a_process(part: str, *options: object) -> dict[str, Any]:
     if done.returncode:
         from automl_cells.errors import SearchError
 
+        print(done.stderr, file=sys.stderr)  # of one that ends well it is only what frameworks say when they start
         raise SearchError(f"Expected {part} to end well. Received: exit status {done.returncode}, see above")
     return json.loads(done.stdout.splitlines()[-1])
 
